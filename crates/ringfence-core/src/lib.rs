@@ -1,0 +1,3 @@
+//! The judge of Ringfence.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Build, test and measure Ringfence.
+fn main() {}
