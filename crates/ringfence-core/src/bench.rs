@@ -1,0 +1,233 @@
+//! What the judge asks of the place that it works in: packet bytes, tables, a clock, loops.
+
+use crate::address::Address;
+use crate::class::Class;
+use crate::country::{Country, CountryTable};
+use crate::hash::Key;
+use crate::limit::{Bucket, State};
+use crate::packet::Bytes;
+use crate::policy::{Admission, Policy};
+use crate::scan::{Scan, Step};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// What the lists say of an address. Every entry holds what all wider entries say too, so that
+/// one look-up of the longest prefix answers all.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Listed {
+    /// Of [`list_flags`].
+    pub flags: u32,
+    /// Interfaces (bit n: the n-th guarded one) from which a private address is a neighbour.
+    pub neighbours: u32,
+}
+
+/// What an address is listed as.
+pub mod list_flags {
+    /// The operator denies it.
+    pub const DENIED: u32 = 1;
+    /// The operator permits it.
+    pub const PERMITTED: u32 = 2;
+    /// A provider.
+    pub const TRUNK: u32 = 4;
+    /// Carries others' traffic.
+    pub const PROXY: u32 = 8;
+    /// Ours, or loopback: no wire carries it.
+    pub const OWN: u32 = 16;
+    /// As a destination: behind the fence.
+    pub const PROTECTED: u32 = 32;
+}
+
+/// Why a source was banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cause {
+    /// By the operator.
+    Manual = 1,
+    /// By a signature.
+    Signature = 2,
+    /// By the number of its dropped transactions.
+    Rate = 3,
+}
+
+impl Cause {
+    /// The public name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::Manual => "manual",
+            Cause::Signature => "signature",
+            Cause::Rate => "rate",
+        }
+    }
+
+    /// The cause with this number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Cause::Manual),
+            2 => Some(Cause::Signature),
+            3 => Some(Cause::Rate),
+            _ => None,
+        }
+    }
+}
+
+/// A ban of an IPv4 address or an IPv6 /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Ban {
+    /// Boot time (ns) at which it ends.
+    pub until: u64,
+    /// Number of a [`Cause`].
+    pub cause: u8,
+    /// Zero.
+    pub reserved: [u8; 1],
+    /// The signature that caused it, or 0.
+    pub signature: u16,
+    /// Zero.
+    pub reserved_more: [u8; 4],
+}
+
+/// Tables of single words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// Transactions seen, by source and Via branch.
+    Transactions,
+    /// When an event of a source and reason was last reported.
+    Samples,
+    /// What strangers have spent of each service's budget.
+    Budgets,
+    /// One bit for each banned source.
+    Filter,
+}
+
+impl Cells {
+    /// Words in the table: a power of two.
+    pub const fn words(self) -> u32 {
+        match self {
+            Cells::Transactions => 1 << 18,
+            Cells::Samples => 1 << 16,
+            Cells::Budgets => 64,
+            Cells::Filter => 1 << 14,
+        }
+    }
+}
+
+/// Tables of buckets of eight words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buckets {
+    /// Rates: eight words of GCRA (`limit.rs`).
+    Rates,
+    /// TCP flows: two flows of four words (`flow.rs`).
+    Flows,
+}
+
+impl Buckets {
+    /// Buckets in the table: a power of two.
+    pub const fn buckets(self) -> u32 {
+        match self {
+            Buckets::Rates => crate::limit::BUCKETS as u32,
+            Buckets::Flows => 1 << 15,
+        }
+    }
+}
+
+/// What the judge reads that one packet does not change.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// The country table in force.
+    pub countries: &'a CountryTable,
+    /// The secret of this boot.
+    pub key: &'a Key,
+}
+
+/// A place that judges packets.
+pub trait Bench: Bytes {
+    /// Boot time in ns.
+    fn now(&mut self) -> u64;
+
+    /// What the lists say of an address.
+    fn listed(&self, address: &Address) -> Listed;
+
+    /// The ban of a subject (see [`Address::subject`]), over or not.
+    fn ban(&self, subject: &Address) -> Option<Ban>;
+
+    /// Bans a subject. A table that is full counts it and bans nobody.
+    fn set_ban(&mut self, subject: &Address, ban: &Ban);
+
+    /// A word of a table; `index` is below [`Cells::words`].
+    fn cell(&self, table: Cells, index: u32) -> u64;
+
+    /// Replaces a word where it is still `old`; whether it was.
+    fn swap_cell(&mut self, table: Cells, index: u32, old: u64, new: u64) -> bool;
+
+    /// A bucket as it is now; `index` is below [`Buckets::buckets`]. Each word is read once: others
+    /// may replace it meanwhile.
+    fn bucket(&self, table: Buckets, index: u32) -> Option<&Bucket>;
+
+    /// Replaces a word of a bucket where it is still `old`; whether it was.
+    fn swap_word(&mut self, table: Buckets, index: u32, way: usize, old: u64, new: u64) -> bool;
+
+    /// Copies `length` bytes (1 to [`crate::scan::WINDOW`]) of the frame from `offset` on into the
+    /// window; whether they were there.
+    fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool;
+
+    /// Takes steps until one ends the loop, at most `most` of them.
+    fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32);
+
+    /// Hears what was asked and found, for explanations.
+    #[inline(always)]
+    fn trace(&mut self, _: Trace) {}
+}
+
+/// A step of the order of judgement and what it found.
+#[derive(Clone, Copy, Debug)]
+pub enum Trace {
+    /// What the lists say of the source.
+    Source(Listed),
+    /// The service at the destination, 0 for none.
+    Service(u8),
+    /// The ban of the source.
+    Ban(Option<Ban>),
+    /// The source's country and who is admitted.
+    Country {
+        /// The country of the source.
+        country: Country,
+        /// Who is admitted for the message.
+        admission: Admission,
+        /// Whether the source is.
+        admitted: bool,
+    },
+    /// The message and its class.
+    Message {
+        /// The class.
+        class: Class,
+        /// Whether the text is whole in what was seen.
+        whole: bool,
+    },
+    /// The rate of the source for the class.
+    Rate {
+        /// The class.
+        class: Class,
+        /// The state before this message.
+        state: State,
+        /// A transaction that was seen before.
+        retransmission: bool,
+    },
+    /// What was found in the message.
+    Inspection {
+        /// The signature that hit, or 0.
+        signature: u16,
+        /// Whether one of the service's domains was named; `None` where none is asked for.
+        domain: Option<bool>,
+    },
+    /// What the budgets said.
+    Budget {
+        /// The source's part.
+        source: bool,
+        /// What all strangers share.
+        shared: bool,
+    },
+}

@@ -1,0 +1,123 @@
+//! Datagrams: UDP to a service.
+
+use super::Judge;
+use crate::bench::Bench;
+use crate::class::Class;
+use crate::hash::mix;
+use crate::limit::State;
+use crate::packet::Fragment;
+use crate::policy::{Service, ServiceKind, service_flags};
+use crate::reason::Reason;
+use crate::scan::{Kind, WINDOW};
+use crate::sip;
+
+impl<B: Bench> Judge<'_, B> {
+    /// One datagram.
+    #[inline(always)]
+    pub(super) fn udp(&mut self) -> Reason {
+        let service = self.service();
+        let (payload, length) = (self.scan.verdict.payload, self.scan.verdict.length);
+        match service.kind() {
+            ServiceKind::Sip => {}
+            ServiceKind::Iax2 => return self.unread(service, Class::Other),
+            _ => return self.new_datagram_flow(service),
+        }
+        // All but a country that any method opens is settled without a look at the text.
+        if !service.has(service_flags::BY_CLASS)
+            && !self.admitted(service, Class::NotSip)
+            && !service.has(service_flags::OPENS_COUNTRY)
+        {
+            return Reason::Country;
+        }
+        let first = match self.bench.words::<2>(payload) {
+            Some([low, high]) if length >= 8 => {
+                u64::from(u32::from_le(low)) | u64::from(u32::from_le(high)) << 32
+            }
+            _ => 0,
+        };
+        if sip::keep_alive(length, first) {
+            return self.keep_alive(service);
+        }
+        // A source far over its rate is not worth reading further.
+        if let Some(class) = sip::glance(first)
+            && self.class_rate(service, class, false) == State::FarOver
+            && self.class_rate(service, Class::InDialogue, false) != State::Within
+        {
+            self.scan.verdict.class = class as u8;
+            return Reason::Rate;
+        }
+        if !self.fill(0) {
+            return Reason::Malformed;
+        }
+        if matches!(first as u8, b'\r' | b'\n' | 0) && sip::only_line_ends(self.scan, 0) {
+            return self.keep_alive(service);
+        }
+        let reason = self.message(true);
+        let first_piece = self.scan.verdict.fragment() == Fragment::First;
+        if first_piece && reason == Reason::Malformed && !self.scan.has(Kind::StartLine) {
+            return Reason::BadFragment;
+        }
+        reason
+    }
+
+    /// Brings the payload from byte `at` on into the window, as much as fits.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, at: u32) -> bool {
+        let left = self.scan.verdict.length.wrapping_sub(at);
+        let length = if left > WINDOW { WINDOW } else { left };
+        let offset = self.scan.verdict.payload.wrapping_add(at);
+        let filled = self.bench.fill(offset, length, self.scan);
+        self.scan.begin(length);
+        filled
+    }
+
+    /// A message of a protocol that is not read: rate and budget only.
+    #[inline(always)]
+    fn unread(&mut self, service: &Service, class: Class) -> Reason {
+        self.scan.verdict.class = class as u8;
+        if !self.admitted(service, class) {
+            return Reason::Country;
+        }
+        if self.class_rate(service, class, true) != State::Within {
+            return Reason::Rate;
+        }
+        self.spend(service)
+    }
+
+    #[inline(always)]
+    fn keep_alive(&mut self, service: &Service) -> Reason {
+        self.scan.verdict.class = Class::KeepAlive as u8;
+        if !self.admitted(service, Class::KeepAlive) {
+            return Reason::Country;
+        }
+        if self.class_rate(service, Class::KeepAlive, true) != State::Within {
+            return Reason::Rate;
+        }
+        match self.spend(service) {
+            Reason::Clean => Reason::KeepAlive,
+            reason => reason,
+        }
+    }
+
+    /// A datagram to a plain service: the first of its flow is counted.
+    #[inline(always)]
+    fn new_datagram_flow(&mut self, service: &Service) -> Reason {
+        if !self.admitted(service, Class::NewTcp) {
+            return Reason::Country;
+        }
+        if service.rate(Class::NewTcp as u8).is_none() {
+            return Reason::Clean;
+        }
+        let verdict = &mut self.scan.verdict;
+        let ports = u64::from(verdict.source_port) << 16 | u64::from(verdict.destination_port);
+        verdict.transaction = mix(ports, 0xf10e) | 1;
+        self.recall();
+        if self.scan.verdict.again == 0
+            && self.class_rate(service, Class::NewTcp, true) != State::Within
+        {
+            return Reason::Rate;
+        }
+        self.remember(true);
+        Reason::Clean
+    }
+}

@@ -1,0 +1,114 @@
+//! The first bytes of a TLS or WebSocket connection: by what name it asks for us.
+
+use super::{Judge, message};
+use crate::bench::{Bench, Trace, list_flags};
+use crate::class::Class;
+use crate::flow::Phase;
+use crate::limit::State;
+use crate::policy::{ServiceKind, service_flags};
+use crate::reason::{Action, Reason};
+use crate::scan::{Kind, WINDOW, lower, text};
+use crate::sip;
+use crate::tls::{self, Hello};
+
+impl<B: Bench> Judge<'_, B> {
+    /// The first segment with data; the rest of the connection goes by what became of it.
+    #[inline(never)]
+    pub(super) fn greeting(&mut self) -> Reason {
+        // Data that does not begin the flow belongs to a connection older than the fence.
+        if self.scan.flow.phase() == Phase::Unknown {
+            return Reason::Undecided;
+        }
+        if self.scan.verdict.sequence != self.scan.flow.next {
+            return Reason::Incomplete;
+        }
+        if !self.fill(0) {
+            return Reason::Malformed;
+        }
+        self.scan.verdict.class = Class::Other as u8;
+        let reason = if self.service().kind() == ServiceKind::Ws {
+            self.upgrade()
+        } else {
+            self.hello()
+        };
+        if reason.action() == Action::Drop {
+            return self.end_flow(reason);
+        }
+        self.scan.flow.set_phase(Phase::Open);
+        self.keep_flow();
+        reason
+    }
+
+    /// Whether the service asks for a name.
+    #[inline(always)]
+    fn asks_for_name(&self) -> bool {
+        self.service().has(service_flags::DOMAINS) && !self.is(list_flags::TRUNK)
+    }
+
+    /// Whether `name` (packed) is one of the service's domains.
+    #[inline(always)]
+    fn names_us(&mut self, name: u32) -> bool {
+        let service = self.scan.verdict.service;
+        let named = sip::is_domain::<B>(self.scan, self.tables.policy, name, service);
+        self.scan.verdict.named = named as u8;
+        self.bench.trace(Trace::Inspection {
+            signature: 0,
+            domain: Some(named),
+        });
+        named
+    }
+
+    #[inline(always)]
+    fn hello(&mut self) -> Reason {
+        let service = self.service();
+        let hello = tls::client_hello::<B>(self.scan, self.tables.policy);
+        if hello == Hello::Foreign {
+            return Reason::Malformed;
+        }
+        if self.class_rate(service, Class::Other, true) != State::Within {
+            return Reason::Rate;
+        }
+        let mut known = true;
+        if self.asks_for_name() {
+            match hello {
+                Hello::Name(name) if !self.names_us(name.pack()) => return Reason::Domain,
+                Hello::Name(_) => {}
+                Hello::Nameless if service.has(service_flags::SNI_REQUIRED) => {
+                    return Reason::Domain;
+                }
+                _ => known = false,
+            }
+        }
+        match self.spend(service) {
+            Reason::Clean if !known => Reason::Undecided,
+            reason => reason,
+        }
+    }
+
+    #[inline(always)]
+    fn upgrade(&mut self) -> Reason {
+        let service = self.service();
+        message::lines::<B>(self.scan, self.tables.policy, false, false);
+        if !self.scan.has(Kind::StartLine) {
+            let begins = sip::may_begin(self.scan.byte(0)) && self.scan.length() < WINDOW;
+            return if begins {
+                Reason::Incomplete
+            } else {
+                Reason::Malformed
+            };
+        }
+        let line = self.scan.trim_end(self.scan.span(Kind::StartLine));
+        let tail = lower(self.scan.word(line.to.wrapping_sub(8)));
+        if line.to < line.from + 14 || tail != const { text(b"http/1.1") } {
+            return Reason::Malformed;
+        }
+        if self.class_rate(service, Class::Other, true) != State::Within {
+            return Reason::Rate;
+        }
+        let host = self.scan.trim_start(self.scan.span(Kind::Host));
+        if self.asks_for_name() && !self.names_us(host.pack()) {
+            return Reason::Domain;
+        }
+        self.spend(service)
+    }
+}

@@ -1,0 +1,170 @@
+//! What a source spends: its rates, its transactions, its part of the strangers' budget.
+
+use super::Judge;
+use crate::bench::{Bench, Buckets, Cells, Trace, list_flags};
+use crate::class::Class;
+use crate::hash::mix;
+use crate::limit::{self, Limit, Owner, State};
+use crate::policy::Service;
+use crate::reason::Reason;
+
+/// What is counted of a source beside the classes of messages.
+pub(super) mod what {
+    /// Later fragments.
+    pub const FRAGMENT: u32 = 0x100;
+    /// Dropped transactions.
+    pub const STRIKE: u32 = 0x101;
+    /// The source's part of the budget.
+    pub const BUDGET: u32 = 0x102;
+}
+
+/// Retransmissions of one transaction that cost nothing (RFC 3261, section 17.1.2.1: eleven
+/// sendings of a request over UDP).
+const REPEATS: u8 = 11;
+const PASSED: u64 = 0x100;
+
+impl<B: Bench> Judge<'_, B> {
+    /// The state of one of the source's rates; `charge` takes a token.
+    #[inline(always)]
+    pub(super) fn rate(&mut self, what: u32, limit: &Limit, charge: bool) -> State {
+        if limit.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
+            return State::Within;
+        }
+        let now = self.now();
+        let owner = Owner::new(self.source_hash(), what).word();
+        rate(self.bench, owner, limit, now, charge)
+    }
+
+    #[inline(always)]
+    pub(super) fn class_rate(&mut self, service: &Service, class: Class, charge: bool) -> State {
+        let what = u32::from(self.scan.verdict.service) << 16 | class as u32;
+        self.rate(what, service.rate(class as u8), charge)
+    }
+
+    /// Charges a transaction once; whether the source is over its rate for the class.
+    #[inline(always)]
+    pub(super) fn charge(&mut self, service: &Service, class: Class) -> bool {
+        let passed = self.recall();
+        let state = if self.scan.verdict.again == 1 && passed {
+            State::Within
+        } else if self.scan.verdict.again == 1 {
+            let state = self.class_rate(service, class, false);
+            if state == State::Within {
+                self.class_rate(service, class, true);
+            }
+            state
+        } else {
+            self.class_rate(service, class, true)
+        };
+        self.bench.trace(Trace::Rate {
+            class,
+            state,
+            retransmission: self.scan.verdict.again == 1,
+        });
+        let within = state == State::Within;
+        self.remember(within);
+        !within
+    }
+
+    #[inline(always)]
+    fn transaction_cell(&mut self) -> (u32, u64) {
+        let hash = mix(self.source_hash(), self.scan.verdict.transaction);
+        (
+            hash as u32 & (Cells::Transactions.words() - 1),
+            hash >> 32 << 32,
+        )
+    }
+
+    /// Looks whether the transaction was seen within the time that a sender repeats it (RFC 3261,
+    /// timers B and F), and no more often than it may; whether it passed then.
+    #[inline(always)]
+    pub(super) fn recall(&mut self) -> bool {
+        if self.scan.verdict.transaction == 0 {
+            return false;
+        }
+        let (index, mark) = self.transaction_cell();
+        let word = self.bench.cell(Cells::Transactions, index);
+        let seconds = (self.now() / 1_000_000_000) as u16;
+        let age = seconds.wrapping_sub((word >> 16) as u16);
+        let count = word as u8;
+        let again = word >> 32 << 32 == mark && count != 0 && count < REPEATS && age <= 32;
+        self.scan.verdict.again = again as u8;
+        again && word & PASSED != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn remember(&mut self, passed: bool) {
+        if self.scan.verdict.transaction == 0 {
+            return;
+        }
+        let (index, mark) = self.transaction_cell();
+        let old = self.bench.cell(Cells::Transactions, index);
+        let mut new = mark | if passed { PASSED } else { 0 };
+        if self.scan.verdict.again == 1 {
+            new |= old & 0xffff_00ff;
+            new += 1;
+        } else {
+            let seconds = (self.now() / 1_000_000_000) as u16;
+            new |= u64::from(seconds) << 16 | 1;
+        }
+        self.bench.swap_cell(Cells::Transactions, index, old, new);
+    }
+
+    /// Step 11: what strangers may get through, the source's part first.
+    #[inline(always)]
+    pub(super) fn spend(&mut self, service: &Service) -> Reason {
+        if service.budget.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
+            return Reason::Clean;
+        }
+        let what = u32::from(self.scan.verdict.service) << 16 | what::BUDGET;
+        if self.rate(what, &service.source_budget, true) != State::Within {
+            self.bench.trace(Trace::Budget {
+                source: false,
+                shared: true,
+            });
+            return Reason::Budget;
+        }
+        let now = self.now();
+        let index = u32::from(self.scan.verdict.service) * 2;
+        let fine = take(self.bench, index, &service.budget, now)
+            || (self.scan.verdict.named == 1
+                && take(self.bench, index + 1, &service.reserved_budget, now));
+        self.bench.trace(Trace::Budget {
+            source: true,
+            shared: fine,
+        });
+        if fine { Reason::Clean } else { Reason::Budget }
+    }
+}
+
+// A function of its own: in the kernel it has its own stack.
+#[inline(never)]
+fn rate<B: Bench>(bench: &mut B, owner: u64, limit: &Limit, now: u64, charge: bool) -> State {
+    let owner = Owner::from_word(owner);
+    let index = owner.bucket();
+    let Some(bucket) = bench.bucket(Buckets::Rates, index) else {
+        return State::Within;
+    };
+    let way = limit::choose(bucket, owner, now);
+    let old = bucket[way & (limit::WAYS - 1)];
+    let (new, state) = limit::step(old, owner, limit, now, charge);
+    if charge {
+        // Another CPU that came first has charged its own; one lost charge forgives.
+        bench.swap_word(Buckets::Rates, index, way, old, new);
+    }
+    state
+}
+
+#[inline(always)]
+fn take<B: Bench>(bench: &mut B, index: u32, limit: &Limit, now: u64) -> bool {
+    let mut tries = 0;
+    while tries < 2 {
+        let old = bench.cell(Cells::Budgets, index);
+        let (new, fine) = limit::shared(old, limit, now);
+        if !fine || bench.swap_cell(Cells::Budgets, index, old, new) {
+            return fine;
+        }
+        tries += 1;
+    }
+    false
+}

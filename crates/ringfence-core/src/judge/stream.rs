@@ -1,0 +1,252 @@
+//! Streams: TCP to a service. Which messages begin in a segment, and what becomes of each.
+
+use super::Judge;
+use crate::bench::Bench;
+use crate::class::Class;
+use crate::flow::{Flow, Phase};
+use crate::framing::{self, Framing};
+use crate::hash::mix;
+use crate::limit::State;
+use crate::packet::tcp_flags;
+use crate::policy::{ServiceKind, service_flags};
+use crate::reason::{Action, Reason};
+use crate::scan::{Kind, STEPS};
+use crate::sip;
+
+/// Most message starts of a stranger that one TCP segment may hold.
+pub const MESSAGES: u32 = 4;
+
+/// Where in a segment the judge begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    /// At the beginning of a message.
+    Message(u32),
+    /// At what looks like a repetition of older bytes; they change no record.
+    Older,
+    /// Inside a message that was admitted.
+    Inside,
+    /// Behind a gap: the sender repeats it when the gap is filled.
+    Ahead,
+}
+
+impl<B: Bench> Judge<'_, B> {
+    /// One TCP segment.
+    #[inline(never)]
+    pub(super) fn tcp(&mut self) -> Reason {
+        let service = self.service();
+        let kind = service.kind();
+        if !self.admitted(service, Class::NewTcp) && !service.has(service_flags::OPENS_COUNTRY) {
+            return Reason::Country;
+        }
+        let flags = self.scan.verdict.flags;
+        if flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::SYN {
+            self.scan.verdict.class = Class::NewTcp as u8;
+            return self.opening();
+        }
+        if matches!(kind, ServiceKind::Plain | ServiceKind::Iax2) {
+            return Reason::Clean;
+        }
+        self.find_flow();
+        let phase = self.scan.flow.phase();
+        if phase == Phase::Dropped {
+            return Reason::from_number(self.scan.flow.reason()).unwrap_or(Reason::Malformed);
+        }
+        if self.scan.verdict.length == 0 || phase == Phase::Open {
+            return Reason::Clean;
+        }
+        if kind == ServiceKind::Sip {
+            self.segment()
+        } else {
+            self.greeting()
+        }
+    }
+
+    #[inline(always)]
+    fn find_flow(&mut self) {
+        let now = self.now();
+        let key = self.tables.key;
+        let verdict = &self.scan.verdict;
+        Flow::find(self.bench, key, verdict, &mut self.scan.flow, now);
+    }
+
+    /// Writes the flow's record.
+    #[inline(always)]
+    pub(super) fn keep_flow(&mut self) {
+        let now = self.now();
+        self.scan.flow.keep(self.bench, now);
+    }
+
+    /// A SYN.
+    #[inline(always)]
+    fn opening(&mut self) -> Reason {
+        let service = self.service();
+        let plain = service.kind() == ServiceKind::Plain;
+        // Data on a SYN would be read before anything of it was judged (RFC 7413).
+        if self.scan.verdict.length != 0 && !plain {
+            return Reason::Incomplete;
+        }
+        let verdict = &mut self.scan.verdict;
+        let attempt = u64::from(verdict.source_port) << 32 | u64::from(verdict.sequence);
+        verdict.transaction = mix(attempt, 0x5159) | 1;
+        self.recall();
+        let new = self.scan.verdict.again == 0;
+        if new && self.class_rate(service, Class::NewTcp, true) != State::Within {
+            return Reason::Rate;
+        }
+        self.remember(true);
+        if plain {
+            return Reason::Clean;
+        }
+        if new {
+            let reason = self.spend(service);
+            if reason != Reason::Clean {
+                return reason;
+            }
+        }
+        self.find_flow();
+        let first = self.scan.verdict.sequence.wrapping_add(1);
+        self.scan.flow.begin(first);
+        self.keep_flow();
+        Reason::Clean
+    }
+
+    /// Ends a flow: all that follows is dropped, and its socket destroyed.
+    #[inline(always)]
+    pub(super) fn end_flow(&mut self, reason: Reason) -> Reason {
+        // What time will mend is judged again when the sender repeats it.
+        if !matches!(reason, Reason::Rate | Reason::Budget | Reason::Incomplete) {
+            self.scan.flow.drop_for(reason);
+            self.keep_flow();
+            self.scan.verdict.set_destroy();
+        }
+        reason
+    }
+
+    /// Where the segment lies in the stream as far as it is known.
+    #[inline(always)]
+    fn entry(&self) -> Entry {
+        let length = self.scan.verdict.length;
+        let sequence = self.scan.verdict.sequence;
+        let to_start = self.scan.flow.start.wrapping_sub(sequence);
+        let to_next = self.scan.flow.next.wrapping_sub(sequence);
+        // Distances above half the sequence space lie behind.
+        if to_start < length {
+            // The message last judged begins here (again): it is judged (again).
+            Entry::Message(to_start)
+        } else if to_next >> 31 == 1 {
+            Entry::Ahead
+        } else if to_next < length {
+            Entry::Message(to_next)
+        } else if to_start >> 31 == 1 {
+            Entry::Inside
+        } else {
+            Entry::Older
+        }
+    }
+
+    /// A segment with data of a SIP stream.
+    #[inline(always)]
+    fn segment(&mut self) -> Reason {
+        let unknown = self.scan.flow.phase() == Phase::Unknown;
+        if unknown {
+            let sequence = self.scan.verdict.sequence;
+            self.scan.flow.begin(sequence);
+        }
+        let mut at = match self.entry() {
+            Entry::Ahead => return Reason::Incomplete,
+            Entry::Inside => return Reason::Clean,
+            Entry::Older => return self.older(),
+            Entry::Message(at) => at,
+        };
+        if at != self.scan.flow.next.wrapping_sub(self.scan.verdict.sequence) {
+            self.scan.flow.set_phase(Phase::Messages);
+        }
+        self.scan.position = at;
+        let mut reason = Reason::Clean;
+        let mut units = 0;
+        while units < MESSAGES {
+            reason = self.unit();
+            if reason.action() == Action::Drop {
+                if unknown && matches!(reason, Reason::Malformed | Reason::Incomplete) {
+                    return Reason::Undecided;
+                }
+                return self.end_flow(reason);
+            }
+            at = self.scan.position;
+            if at >= self.scan.verdict.length {
+                break;
+            }
+            units += 1;
+        }
+        if at < self.scan.verdict.length {
+            // More messages in one segment than a stranger needs.
+            return Reason::Rate;
+        }
+        self.keep_flow();
+        reason
+    }
+
+    /// Bytes from before the message last judged: they passed once, or they try to be what did.
+    #[inline(always)]
+    fn older(&mut self) -> Reason {
+        if !self.fill(0) {
+            return Reason::Malformed;
+        }
+        match self.message(false) {
+            Reason::Malformed | Reason::Incomplete => Reason::Undecided,
+            reason => reason,
+        }
+    }
+
+    /// One message, or more of its headers, from `position` in the segment on.
+    #[inline(never)]
+    fn unit(&mut self) -> Reason {
+        let at = self.scan.position;
+        if !self.fill(at) {
+            return Reason::Malformed;
+        }
+        if self.scan.flow.phase() == Phase::Headers {
+            let (state, length) = self.scan.flow.frame();
+            self.scan.begin_framing(0, state, length);
+            return self.frame(Reason::Clean);
+        }
+        if sip::only_line_ends(self.scan, 0) {
+            let end = at.wrapping_add(self.scan.length());
+            self.scan.position = end;
+            let next = self.scan.verdict.sequence.wrapping_add(end);
+            self.scan.flow.begin(next);
+            return Reason::KeepAlive;
+        }
+        let reason = self.message(false);
+        if reason.action() == Action::Drop {
+            return reason;
+        }
+        self.scan.flow.start = self.scan.verdict.sequence.wrapping_add(at);
+        let start = self.scan.span(Kind::StartLine).from;
+        self.scan.begin_framing(start, framing::LINE_START, 0);
+        self.frame(reason)
+    }
+
+    /// Finds where the message in the window ends; `reason` is what became of it.
+    #[inline(always)]
+    fn frame(&mut self, reason: Reason) -> Reason {
+        B::repeat::<Framing>(self.scan, self.tables.policy, STEPS);
+        let state = self.scan.frame;
+        if framing::broken(state) {
+            return Reason::Malformed;
+        }
+        let mut at = self.scan.position.wrapping_add(self.scan.frame_from());
+        if framing::ended(state) {
+            at = at.wrapping_add(self.scan.frame_length);
+            self.scan.flow.set_phase(Phase::Messages);
+            self.scan.flow.set_frame(0, 0);
+        } else {
+            let length = self.scan.frame_length;
+            self.scan.flow.set_phase(Phase::Headers);
+            self.scan.flow.set_frame(state, length);
+        }
+        self.scan.position = at;
+        self.scan.flow.next = self.scan.verdict.sequence.wrapping_add(at);
+        reason
+    }
+}

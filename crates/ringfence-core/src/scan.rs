@@ -1,0 +1,759 @@
+//! Text scanning over a window of aligned words: eight bytes at a time, no index that could leave it.
+//!
+//! The state of every loop lies in [`Scan`], which in the kernel is a per-CPU map value: a loop's
+//! step is then a function of memory alone, and the verifier looks at it once (see
+//! `docs/design/text-scanning.md`).
+
+use crate::automaton::{DEAD, DOMAIN, Match};
+use crate::flow::Flow;
+use crate::policy::Policy;
+use crate::verdict::Verdict;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Words of the window.
+pub const WORDS: usize = 256;
+/// Most bytes of a message that are looked at. One word less than the window, so that a word at
+/// any byte can be read.
+pub const WINDOW: u32 = (WORDS as u32 - 1) * 8;
+const BLOCKS: usize = WORDS / 8;
+
+/// Most steps of any loop over a window.
+pub const STEPS: u32 = 512;
+
+/// Most steps of all walks over one message: every byte of the window four times.
+pub const WALK_STEPS: u32 = 4 * WORDS as u32;
+
+/// One step of a loop over a window. In the kernel it is the callback of `bpf_loop`.
+pub trait Step {
+    /// Goes one step on; `true` ends the loop.
+    fn step(scan: &mut Scan, policy: &Policy) -> bool;
+}
+
+/// A stretch of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub from: u32,
+    /// The byte after the last.
+    pub to: u32,
+}
+
+impl Span {
+    /// The empty stretch.
+    pub const NONE: Span = Span { from: 0, to: 0 };
+
+    /// Whether there is nothing in it.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.to <= self.from
+    }
+
+    /// Both ends in one word, for function calls and tables.
+    #[inline(always)]
+    pub(crate) fn pack(self) -> u32 {
+        (self.from & 0xffff) << 16 | (self.to & 0xffff)
+    }
+
+    /// The stretch that was packed.
+    #[inline(always)]
+    pub(crate) fn unpack(packed: u32) -> Self {
+        Self {
+            from: packed >> 16,
+            to: packed & 0xffff,
+        }
+    }
+}
+
+/// Lines that are remembered: header fields by name, the start line, and two lines of SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+#[expect(missing_docs, reason = "each is the header field of its name")]
+pub enum Kind {
+    Other = 0,
+    StartLine = 1,
+    From = 2,
+    To = 3,
+    Contact = 4,
+    Route = 5,
+    Via = 6,
+    UserAgent = 7,
+    Server = 8,
+    CallId = 9,
+    CSeq = 10,
+    ContentLength = 11,
+    Subject = 12,
+    Host = 13,
+    SdpOrigin = 14,
+    SdpSession = 15,
+    Accept = 16,
+}
+
+/// Slots for kinds of lines.
+pub const KINDS: usize = 32;
+
+/// Where the line loop is in the message.
+const PHASE_START: u32 = 0;
+const PHASE_HEADERS: u32 = 1;
+const PHASE_BODY: u32 = 2;
+
+/// Most walks over one message.
+pub const JOBS: usize = 64;
+
+/// A walk to take.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Job {
+    span: u32,
+    start: u16,
+    stops: u8,
+    /// 1: only while no domain was found.
+    domain: u8,
+}
+
+/// The window and the state of the loops over it.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Scan {
+    /// What is known of the packet, and the judge's word on it.
+    pub verdict: Verdict,
+    /// The TCP connection that it belongs to.
+    pub(crate) flow: Flow,
+    /// The bytes, least significant first in each word.
+    pub window: [u64; WORDS],
+    /// One bit for each line feed.
+    breaks: [u64; BLOCKS],
+    spans: [u32; KINDS],
+    /// Line loop: bits of line feeds not yet used in the current block.
+    pending: u64,
+    /// Walks: conditions met so far.
+    pub(crate) bits: u64,
+    /// The parameter looked for.
+    pub(crate) name: u64,
+    /// Bytes of the window in use.
+    length: u32,
+    block: u32,
+    line: u32,
+    last: u32,
+    phase: u32,
+    seen: u32,
+    twice: u32,
+    headers_end: u32,
+    wants_body: u32,
+    /// Walks to take, and how many.
+    jobs: [Job; JOBS],
+    job_count: u32,
+    job: u32,
+    /// Steps of a loop over a fixed list.
+    pub(crate) turn: u32,
+    /// The service whose domains are looked for, and the Request-URI.
+    pub(crate) service: u32,
+    pub(crate) target: u32,
+    /// The value of the branch, packed.
+    pub(crate) branch: u32,
+    /// Walks and searches: the next byte, and the byte to stop before.
+    at: u32,
+    limit: u32,
+    state: u32,
+    restart: u32,
+    stops: u32,
+    /// Where in a TCP segment the judge is.
+    pub(crate) position: u32,
+    /// Walks: the lowest signature hit outright so far, 0 for none.
+    pub(crate) signature: u32,
+    /// Searches: the two bytes looked for, in every byte of a word.
+    wanted: [u64; 2],
+    /// TCP framing: see `framing.rs`.
+    pub(crate) frame: u32,
+    pub(crate) frame_length: u32,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The byte `byte` in every byte of a word.
+#[inline(always)]
+pub const fn every(byte: u8) -> u64 {
+    byte as u64 * ONES
+}
+
+/// The high bit of every byte of `word` that is zero.
+#[inline(always)]
+const fn zeros(word: u64) -> u64 {
+    !(((word & !HIGH) + !HIGH) | word | !HIGH)
+}
+
+/// Bytes before the first marked one of `marks`, which is not 0.
+#[inline(always)]
+const fn first(marks: u64) -> u32 {
+    marks.trailing_zeros() >> 3
+}
+
+/// ASCII letters of `word` in lower case; other bytes may change too, but not into letters that
+/// they were not, nor the colon.
+#[inline(always)]
+pub const fn lower(word: u64) -> u64 {
+    word | every(0x20)
+}
+
+/// The first `count` bytes of a word, at most 8.
+#[inline(always)]
+pub const fn head(word: u64, count: u32) -> u64 {
+    if count >= 8 {
+        word
+    } else {
+        word & ((1 << (count * 8)) - 1)
+    }
+}
+
+/// A text of at most 8 bytes as the word that begins with it.
+pub const fn text(text: &[u8]) -> u64 {
+    let mut word = 0;
+    let mut n = 0;
+    while n < text.len() {
+        word |= (text[n] as u64) << (n * 8);
+        n += 1;
+    }
+    word
+}
+
+impl Scan {
+    /// Makes `length` bytes of the window, which were written before, ready for the loops:
+    /// nothing behind them is read as text.
+    #[inline(always)]
+    pub fn begin(&mut self, length: u32) {
+        let length = if length > WINDOW { WINDOW } else { length };
+        self.length = length;
+        let at = (length >> 3) as usize;
+        self.window[at & (WORDS - 1)] = head(self.window[at & (WORDS - 1)], length & 7);
+        self.window[(at + 1) & (WORDS - 1)] = 0;
+        self.spans = [0; KINDS];
+        self.seen = 0;
+        self.twice = 0;
+        self.last = 0;
+        self.line = 0;
+        self.phase = PHASE_START;
+        self.headers_end = 0;
+        self.bits = 0;
+        self.signature = 0;
+        self.branch = 0;
+    }
+
+    /// Bytes of the window in use.
+    #[inline(always)]
+    pub fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// The eight bytes from `at` on. Behind the end of the text they are 0.
+    #[inline(always)]
+    pub fn word(&self, at: u32) -> u64 {
+        let index = (at >> 3) as usize;
+        let shift = (at & 7) * 8;
+        let low = self.window[index & (WORDS - 1)] >> shift;
+        let high = (self.window[(index + 1) & (WORDS - 1)] << 1) << (63 - shift);
+        low | high
+    }
+
+    /// The byte at `at`.
+    #[inline(always)]
+    pub fn byte(&self, at: u32) -> u8 {
+        (self.window[(at >> 3) as usize & (WORDS - 1)] >> ((at & 7) * 8)) as u8
+    }
+
+    /// The value of the first line of its kind.
+    #[inline(always)]
+    pub fn span(&self, kind: Kind) -> Span {
+        Span::unpack(self.spans[kind as usize & (KINDS - 1)])
+    }
+
+    /// Whether a line of this kind was there.
+    #[inline(always)]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.seen >> (kind as u32) & 1 == 1
+    }
+
+    /// Whether more than one line of this kind was there.
+    #[inline(always)]
+    pub fn repeated(&self, kind: Kind) -> bool {
+        self.twice >> (kind as u32) & 1 == 1
+    }
+
+    /// The byte after the blank line, where it is in the window.
+    #[inline(always)]
+    pub fn headers_end(&self) -> Option<u32> {
+        if self.headers_end == 0 {
+            None
+        } else {
+            Some(self.headers_end)
+        }
+    }
+
+    /// Starts the loop of [`Lines`]. `closed`: the text is whole, so its end ends the last line.
+    #[inline(always)]
+    pub fn begin_lines(&mut self, closed: bool, wants_body: bool) {
+        let at = self.length;
+        if closed {
+            let block = (at >> 6) as usize & (BLOCKS - 1);
+            self.breaks[block] |= 1 << (at & 63);
+        }
+        self.wants_body = wants_body as u32;
+        self.block = 0;
+        self.pending = self.breaks[0];
+    }
+
+    /// Starts the loop of [`Breaks`].
+    #[inline(always)]
+    pub fn begin_breaks(&mut self) {
+        self.block = 0;
+    }
+
+    /// Starts a search between `span.from` and `span.to` for one of two bytes.
+    #[inline(always)]
+    pub fn begin_find(&mut self, span: Span, one: u8, other: u8) {
+        self.at = span.from;
+        self.limit = span.to;
+        self.wanted = [every(one), every(other)];
+    }
+
+    /// Where the search ended: at the byte, or at the end of its stretch.
+    #[inline(always)]
+    pub fn found(&self) -> u32 {
+        if self.at < self.limit {
+            self.at
+        } else {
+            self.limit
+        }
+    }
+
+    /// Forgets all walks.
+    #[inline(always)]
+    pub fn begin_jobs(&mut self) {
+        self.job_count = 0;
+        self.job = 0;
+        self.at = 0;
+        self.limit = 0;
+        self.state = u32::from(DEAD);
+    }
+
+    /// Adds a walk of the automaton from `start` over `span`, up to a byte of `stops`, where there
+    /// is anything to look for.
+    #[inline(always)]
+    pub fn add_job(&mut self, start: u16, span: Span, stops: Stops, domain: bool) {
+        if start != DEAD && !span.is_empty() {
+            let place = self.job_count as usize & (JOBS - 1);
+            self.jobs[place] = Job {
+                span: span.pack(),
+                start,
+                stops: stops as u8,
+                domain: domain as u8,
+            };
+            self.job_count += 1;
+        }
+    }
+
+    /// Takes up the next walk; whether there was one.
+    #[inline(always)]
+    fn next_job(&mut self) -> bool {
+        if self.job >= self.job_count || self.job >= JOBS as u32 {
+            return false;
+        }
+        let job = self.jobs[self.job as usize & (JOBS - 1)];
+        self.job += 1;
+        let span = Span::unpack(job.span);
+        self.at = span.from;
+        self.limit = if job.domain == 1 && self.bits & DOMAIN != 0 {
+            0
+        } else {
+            span.to
+        };
+        self.state = u32::from(job.start);
+        self.restart = u32::from(job.start);
+        self.stops = u32::from(job.stops);
+        true
+    }
+
+    /// The next byte that the framing reads.
+    #[inline(always)]
+    pub(crate) fn frame_from(&self) -> u32 {
+        self.at
+    }
+
+    #[inline(always)]
+    pub(crate) fn frame_at(&mut self, at: u32) {
+        self.at = at;
+    }
+
+    #[inline(always)]
+    pub(crate) fn note(&mut self, hit: &Match) {
+        self.bits |= hit.bits;
+        let signature = u32::from(hit.signature);
+        if signature != 0 && (self.signature == 0 || signature < self.signature) {
+            self.signature = signature;
+        }
+    }
+
+    /// The mixed hash of a stretch, at most its first 64 bytes.
+    #[inline(always)]
+    pub fn digest(&self, span: Span) -> u64 {
+        let mut hash = 0u64;
+        let mut n = 0;
+        while n < 8 {
+            let at = span.from + n * 8;
+            if at < span.to {
+                let word = head(self.word(at), span.to - at);
+                hash = (hash ^ word)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    .rotate_left(29);
+            }
+            n += 1;
+        }
+        hash
+    }
+
+    /// The first byte from `at` on, within 8, that is neither a space nor a tab.
+    #[inline(always)]
+    fn skip_blanks(&self, at: u32) -> u32 {
+        let word = self.word(at);
+        let blanks = zeros(word ^ every(b' ')) | zeros(word ^ every(b'\t'));
+        let others = !blanks & HIGH;
+        if others == 0 {
+            at + 8
+        } else {
+            at + first(others)
+        }
+    }
+
+    /// The stretch without white space and line ends (folded lines) at its beginning.
+    #[inline(always)]
+    pub fn trim_start(&self, span: Span) -> Span {
+        let mut from = span.from;
+        let mut n = 0;
+        while n < 4 {
+            let word = self.word(from);
+            let blanks = zeros(word ^ every(b' '))
+                | zeros(word ^ every(b'\t'))
+                | zeros(word ^ every(b'\r'))
+                | zeros(word ^ every(b'\n'));
+            let others = !blanks & HIGH;
+            if others != 0 {
+                from += first(others);
+                break;
+            }
+            from += 8;
+            n += 1;
+        }
+        Span {
+            from: if from < span.to { from } else { span.to },
+            to: span.to,
+        }
+    }
+
+    /// The stretch without white space at its end, as far as eight bytes of it.
+    #[inline(always)]
+    pub fn trim_end(&self, span: Span) -> Span {
+        let mut to = span.to;
+        let mut n = 0;
+        while n < 8 {
+            if to > span.from && matches!(self.byte(to - 1), b' ' | b'\t' | b'\r') {
+                to -= 1;
+            }
+            n += 1;
+        }
+        Span {
+            from: span.from,
+            to,
+        }
+    }
+}
+
+/// Marks the line feeds of one block of 64 bytes.
+pub struct Breaks;
+
+impl Step for Breaks {
+    #[inline(always)]
+    fn step(scan: &mut Scan, _: &Policy) -> bool {
+        let block = scan.block as usize & (BLOCKS - 1);
+        let mut bits = 0u64;
+        let mut n = 0;
+        while n < 8 {
+            let word = scan.window[(block * 8 + n) & (WORDS - 1)];
+            let marks = zeros(word ^ every(b'\n')) >> 7;
+            // Gathers the low bit of each byte in the topmost byte.
+            bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
+            n += 1;
+        }
+        scan.breaks[block] = bits;
+        scan.block += 1;
+        scan.block * 64 >= scan.length + 1 || scan.block >= BLOCKS as u32
+    }
+}
+
+/// Looks at one line, or goes on to the next block.
+pub struct Lines;
+
+impl Step for Lines {
+    #[inline(always)]
+    fn step(scan: &mut Scan, _: &Policy) -> bool {
+        if scan.pending == 0 {
+            scan.block += 1;
+            if scan.block * 64 > scan.length || scan.block >= BLOCKS as u32 {
+                return true;
+            }
+            scan.pending = scan.breaks[scan.block as usize & (BLOCKS - 1)];
+            return false;
+        }
+        let feed = scan.block * 64 + scan.pending.trailing_zeros();
+        scan.pending &= scan.pending - 1;
+        let from = scan.line;
+        scan.line = feed + 1;
+        let mut to = feed;
+        if feed > from && scan.byte(feed - 1) == b'\r' {
+            to = feed - 1;
+        }
+        if to == from {
+            if scan.phase == PHASE_HEADERS {
+                scan.headers_end = feed + 1;
+                scan.phase = PHASE_BODY;
+                return scan.wants_body == 0;
+            }
+            return false;
+        }
+        match scan.phase {
+            PHASE_START => {
+                scan.phase = PHASE_HEADERS;
+                scan.remember(Kind::StartLine, Span { from, to });
+                scan.last = Kind::Other as u32;
+            }
+            PHASE_HEADERS => scan.header(from, to),
+            _ => match scan.word(from) as u16 {
+                0x3d6f => scan.remember(Kind::SdpOrigin, Span { from: from + 2, to }),
+                0x3d73 => scan.remember(Kind::SdpSession, Span { from: from + 2, to }),
+                _ => {}
+            },
+        }
+        false
+    }
+}
+
+impl Scan {
+    #[inline(always)]
+    fn remember(&mut self, kind: Kind, span: Span) {
+        let bit = 1 << kind as u32;
+        if self.seen & bit != 0 {
+            self.twice |= bit;
+            self.last = Kind::Other as u32;
+            return;
+        }
+        self.seen |= bit;
+        self.last = kind as u32;
+        self.spans[kind as usize & (KINDS - 1)] = span.pack();
+    }
+
+    /// One header line: its name in full or compact form (RFC 3261, section 7.3.3), or the
+    /// continuation of the line before (section 7.3.1).
+    #[inline(always)]
+    fn header(&mut self, from: u32, to: u32) {
+        let low = self.word(from);
+        if matches!(low as u8, b' ' | b'\t') {
+            let last = self.last as usize & (KINDS - 1);
+            let span = Span::unpack(self.spans[last]);
+            self.spans[last] = Span {
+                from: span.from,
+                to,
+            }
+            .pack();
+            return;
+        }
+        let high = self.word(from + 8);
+        let colons = zeros(low ^ every(b':'));
+        let mut count = if colons != 0 {
+            first(colons)
+        } else {
+            let colons = zeros(high ^ every(b':'));
+            if colons != 0 {
+                8 + first(colons)
+            } else {
+                self.far_colon(from)
+            }
+        };
+        let value = from + count + 1;
+        // White space may stand before the colon (RFC 3261, section 25.1, HCOLON).
+        let mut n = 0;
+        while n < 8 {
+            if count > 0 && matches!(self.byte(from + count - 1), b' ' | b'\t') {
+                count -= 1;
+            } else {
+                break;
+            }
+            n += 1;
+        }
+        let kind = header_kind(head(lower(low), count), lower(high), count);
+        if kind as u32 == Kind::Other as u32 || value > to {
+            self.last = Kind::Other as u32;
+            return;
+        }
+        let value = self.skip_blanks(value);
+        self.remember(
+            kind,
+            Span {
+                from: if value < to { value } else { to },
+                to,
+            },
+        );
+    }
+
+    /// The colon of a name that is followed by white space.
+    #[inline(always)]
+    fn far_colon(&self, from: u32) -> u32 {
+        let colons = zeros(self.word(from + 16) ^ every(b':'));
+        if colons != 0 { 16 + first(colons) } else { 24 }
+    }
+}
+
+#[inline(always)]
+fn header_kind(low: u64, high: u64, count: u32) -> Kind {
+    match count {
+        1 => match low as u8 {
+            b'f' => Kind::From,
+            b't' => Kind::To,
+            b'm' => Kind::Contact,
+            b'v' => Kind::Via,
+            b'i' => Kind::CallId,
+            b'l' => Kind::ContentLength,
+            b's' => Kind::Subject,
+            _ => Kind::Other,
+        },
+        2 if low == const { text(b"to") } => Kind::To,
+        3 if low == const { text(b"via") } => Kind::Via,
+        4 if low == const { text(b"from") } => Kind::From,
+        4 if low == const { text(b"cseq") } => Kind::CSeq,
+        4 if low == const { text(b"host") } => Kind::Host,
+        5 if low == const { text(b"route") } => Kind::Route,
+        6 if low == const { text(b"server") } => Kind::Server,
+        6 if low == const { text(b"accept") } => Kind::Accept,
+        7 if low == const { text(b"contact") } => Kind::Contact,
+        7 if low == const { text(b"call-id") } => Kind::CallId,
+        7 if low == const { text(b"subject") } => Kind::Subject,
+        10 if low == const { text(b"user-age") } && head(high, 2) == const { text(b"nt") } => {
+            Kind::UserAgent
+        }
+        14 if low == const { text(b"content-") } && head(high, 6) == const { text(b"length") } => {
+            Kind::ContentLength
+        }
+        _ => Kind::Other,
+    }
+}
+
+/// Looks for one of two bytes.
+pub struct Find;
+
+impl Step for Find {
+    #[inline(always)]
+    fn step(scan: &mut Scan, _: &Policy) -> bool {
+        let word = scan.word(scan.at);
+        let marks = zeros(word ^ scan.wanted[0]) | zeros(word ^ scan.wanted[1]);
+        if marks != 0 {
+            scan.at += first(marks);
+            return true;
+        }
+        scan.at += 8;
+        scan.at >= scan.limit
+    }
+}
+
+/// Bytes that end a walk before its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stops {
+    /// None.
+    Never = 0,
+    /// What may follow a host (RFC 3261, section 25.1): port, parameters, headers, end of the URI.
+    Host = 1,
+    /// The end of an IPv6 reference.
+    Bracket = 2,
+    /// What may follow a display name: its quote, or the URI.
+    Display = 3,
+    /// What may follow a parameter's value.
+    Parameter = 4,
+    /// Line ends: each line is a value of its own, and the walk goes on behind it.
+    Lines = 5,
+}
+
+const fn set(bytes: &[u8]) -> u64 {
+    let mut bits = 0;
+    let mut n = 0;
+    while n < bytes.len() {
+        bits |= 1 << bytes[n];
+        n += 1;
+    }
+    bits
+}
+
+const HOST_STOPS: u64 = set(b":;>?,/\" \t\r\n\0");
+const DISPLAY_STOPS: u64 = set(b"\"<");
+const LINE_STOPS: u64 = set(b"\r\n");
+const PARAMETER_STOPS: u64 = set(b";>,? \t\r\n\0");
+
+#[inline(always)]
+fn stops(stops: u32, byte: u8) -> bool {
+    let bits = match stops {
+        0 => return false,
+        1 => HOST_STOPS,
+        2 => return byte == b']',
+        3 => DISPLAY_STOPS,
+        4 => PARAMETER_STOPS,
+        _ => LINE_STOPS,
+    };
+    byte < 64 && bits >> byte & 1 == 1
+}
+
+/// Walks the automaton over eight bytes of the current walk, or takes up the next.
+pub struct Walk;
+
+impl Step for Walk {
+    #[inline(always)]
+    fn step(scan: &mut Scan, policy: &Policy) -> bool {
+        if scan.state == u32::from(DEAD) && scan.stops != Stops::Lines as u32
+            || scan.at >= scan.limit
+        {
+            return !scan.next_job();
+        }
+        let automaton = &policy.automaton;
+        let mut word = scan.word(scan.at);
+        let mut state = scan.state as u16;
+        let mut n = 0;
+        while n < 8 {
+            let byte = word as u8;
+            word >>= 8;
+            let stop = stops(scan.stops, byte);
+            state = if stop {
+                automaton.end(state)
+            } else {
+                automaton.step(state, byte)
+            };
+            if let Some(hit) = automaton.matched(state) {
+                scan.note(hit);
+            }
+            scan.at += 1;
+            if stop {
+                if scan.stops != Stops::Lines as u32 {
+                    scan.limit = 0;
+                    return false;
+                }
+                state = scan.restart as u16;
+            } else if state == DEAD && scan.stops != Stops::Lines as u32 {
+                scan.limit = 0;
+                return false;
+            }
+            if scan.at >= scan.limit {
+                if let Some(hit) = automaton.matched(automaton.end(state)) {
+                    scan.note(hit);
+                }
+                return false;
+            }
+            n += 1;
+        }
+        scan.state = u32::from(state);
+        false
+    }
+}

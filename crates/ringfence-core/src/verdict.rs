@@ -1,0 +1,203 @@
+//! What the judge says of a packet, and what it learned on the way.
+//!
+//! The facts lie in memory that is shared by the steps, not in registers: the kernel's verifier
+//! forgets what goes through a map value, and so follows each step once and not once for every
+//! way that leads to it.
+
+use crate::address::Address;
+use crate::bench::Cause;
+use crate::country::Country;
+use crate::packet::{Fragment, Link};
+use crate::reason::{Action, Reason};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The class of a packet that has none.
+pub const NO_CLASS: u8 = 255;
+/// The country of a packet whose country was not asked for.
+const NO_COUNTRY: u16 = 0xffff;
+/// In `fragment`: the first piece. Otherwise the offset of a later one in bytes, or 0.
+const FIRST_PIECE: u32 = 1;
+
+/// The judge's word on a packet.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Verdict {
+    /// Source address; unspecified where there was no IP header.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// The keyed hash of the source; 0: not needed so far.
+    pub(crate) source_hash: u64,
+    /// Boot time, ns; 0: not asked so far.
+    pub(crate) now: u64,
+    /// Identifies the transaction; 0: unknown.
+    pub(crate) transaction: u64,
+    /// Of [`crate::bench::list_flags`].
+    pub(crate) listed: u32,
+    /// The place of the interface among the guarded ones.
+    pub(crate) interface: u32,
+    /// Where the transport header begins.
+    pub(crate) transport: u32,
+    /// Where the IP packet ends.
+    pub(crate) end: u32,
+    /// Piece or whole.
+    pub(crate) fragment: u32,
+    /// Where the payload begins in the frame.
+    pub payload: u32,
+    /// Bytes of payload.
+    pub length: u32,
+    /// TCP: sequence number.
+    pub(crate) sequence: u32,
+    /// Source port, or 0.
+    pub source_port: u16,
+    /// Destination port, or 0.
+    pub destination_port: u16,
+    /// Number of the signature that hit, or 0.
+    pub signature: u16,
+    country: u16,
+    /// IANA protocol number, or 0.
+    pub protocol: u8,
+    /// Number of the service, 0 for none.
+    pub service: u8,
+    /// Number of the class, or [`NO_CLASS`].
+    pub class: u8,
+    /// TCP flags.
+    pub(crate) flags: u8,
+    pub(crate) link: u8,
+    /// 1: the extension headers or lengths cannot be believed.
+    pub(crate) doubtful: u8,
+    /// 1: the transaction was seen before.
+    pub(crate) again: u8,
+    /// 1: one of the service's domains was named.
+    pub(crate) named: u8,
+    reason: u8,
+    action: u8,
+    banned: u8,
+    destroy: u8,
+    reserved: [u8; 4],
+}
+
+impl Verdict {
+    /// Makes ready for a packet of the `interface`-th guarded interface.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, interface: u32, link: Link) {
+        self.source = Address::from_words([0; 2]);
+        self.destination = Address::from_words([0; 2]);
+        self.source_hash = 0;
+        self.now = 0;
+        self.transaction = 0;
+        self.listed = 0;
+        self.interface = interface;
+        self.transport = 0;
+        self.end = 0;
+        self.fragment = 0;
+        self.payload = 0;
+        self.length = 0;
+        self.sequence = 0;
+        self.source_port = 0;
+        self.destination_port = 0;
+        self.signature = 0;
+        self.country = NO_COUNTRY;
+        self.protocol = 0;
+        self.service = 0;
+        self.class = NO_CLASS;
+        self.flags = 0;
+        self.link = link as u8;
+        self.doubtful = 0;
+        self.again = 0;
+        self.named = 0;
+        self.reason = 0;
+        self.action = Action::Pass as u8;
+        self.banned = 0;
+        self.destroy = 0;
+    }
+
+    /// Why; it implies the action that the policy wants.
+    #[inline(always)]
+    pub fn reason(&self) -> Reason {
+        Reason::from_number(self.reason).unwrap_or(Reason::Unprotected)
+    }
+
+    /// The number of [`Verdict::reason`].
+    #[inline(always)]
+    pub fn reason_number(&self) -> u8 {
+        self.reason
+    }
+
+    /// What becomes of the packet: in shadow mode, always [`Action::Pass`].
+    #[inline(always)]
+    pub fn action(&self) -> Action {
+        if self.action == Action::Drop as u8 {
+            Action::Drop
+        } else {
+            Action::Pass
+        }
+    }
+
+    /// The source's country, where it was asked for.
+    #[inline(always)]
+    pub fn country(&self) -> Option<Country> {
+        if self.country == NO_COUNTRY {
+            None
+        } else {
+            Some(Country::from_number(self.country as u8))
+        }
+    }
+
+    /// Why the source was banned by this packet, if it was.
+    #[inline(always)]
+    pub fn banned(&self) -> Option<Cause> {
+        Cause::from_number(self.banned)
+    }
+
+    /// Whether this is a TCP flow behind its handshake that was dropped for good: its socket is to
+    /// be destroyed.
+    #[inline(always)]
+    pub fn destroy(&self) -> bool {
+        self.destroy == 1
+    }
+
+    /// Piece or whole.
+    #[inline(always)]
+    pub(crate) fn fragment(&self) -> Fragment {
+        match self.fragment {
+            0 => Fragment::Whole,
+            FIRST_PIECE => Fragment::First,
+            offset => Fragment::Later(offset),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_fragment(&mut self, fragment: Fragment) {
+        self.fragment = match fragment {
+            Fragment::Whole => 0,
+            Fragment::First => FIRST_PIECE,
+            Fragment::Later(offset) => offset,
+        };
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_country(&mut self, country: Country) {
+        self.country = u16::from(country.number());
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_reason(&mut self, reason: Reason) {
+        self.reason = reason as u8;
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_dropped(&mut self) {
+        self.action = Action::Drop as u8;
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_banned(&mut self, cause: Cause) {
+        self.banned = cause as u8;
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_destroy(&mut self) {
+        self.destroy = 1;
+    }
+}

@@ -1,0 +1,208 @@
+//! The kernel's bench: packet bytes by direct access, tables in maps, loops by `bpf_loop`.
+
+use core::ffi::{c_long, c_void};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg};
+
+use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::helpers::generated::{
+    bpf_ktime_get_coarse_ns, bpf_loop, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+};
+use aya_ebpf::maps::Array;
+use aya_ebpf::maps::lpm_trie::Key;
+use ringfence_core::address::Address;
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed};
+use ringfence_core::control::{Control, EventCount};
+use ringfence_core::limit::Bucket;
+use ringfence_core::packet::Bytes;
+use ringfence_core::policy::Policy;
+use ringfence_core::scan::{Scan, Step, WINDOW};
+use zerocopy::FromBytes;
+
+use crate::maps;
+use crate::report::count_event;
+
+/// 1: the time is taken from the control map. Written before loading, by tests only.
+#[unsafe(no_mangle)]
+static TEST_CLOCK: u32 = 0;
+
+/// A frame and its kernel context.
+pub struct Frame<'a> {
+    context: *mut xdp_md,
+    control: &'a Control,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a program's context.
+    #[inline(always)]
+    pub fn new(context: *mut xdp_md, control: &'a Control) -> Self {
+        Self { context, control }
+    }
+
+    /// The value at `offset`.
+    #[inline(always)]
+    fn read<T: FromBytes>(&self, offset: u32) -> Option<T> {
+        // No header lies further on; the verifier wants a bound.
+        if offset > 0x3fff {
+            return None;
+        }
+        // SAFETY: the context is the one the kernel gave; the pointers it holds are packet
+        // pointers, and the read is checked against the packet's end. The machines that the
+        // kernel loads this program on (x86-64, arm64) read unaligned words, and the value may be
+        // any bytes.
+        unsafe {
+            let data = (*self.context).data as usize;
+            let end = (*self.context).data_end as usize;
+            let from = data + offset as usize;
+            if from + size_of::<T>() > end {
+                return None;
+            }
+            Some((from as *const T).read())
+        }
+    }
+
+    #[inline(always)]
+    fn cells(table: Cells) -> &'static Array<u64> {
+        match table {
+            Cells::Transactions => &maps::TRANSACTIONS,
+            Cells::Samples => &maps::SAMPLES,
+            Cells::Budgets => &maps::BUDGETS,
+            Cells::Filter => &maps::FILTER,
+        }
+    }
+
+    #[inline(always)]
+    fn buckets(table: Buckets) -> &'static Array<Bucket> {
+        match table {
+            Buckets::Rates => &maps::RATES,
+            Buckets::Flows => &maps::FLOWS,
+        }
+    }
+}
+
+/// Compare and swap of an aligned word of a map value.
+#[inline(always)]
+fn swap(word: *mut u64, old: u64, new: u64) -> bool {
+    // SAFETY: the pointer is into a map value, checked against null by the caller, and aligned
+    // since the values consist of such words.
+    unsafe {
+        atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(word, old, new)
+            .1
+    }
+}
+
+impl Bytes for Frame<'_> {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        // SAFETY: the context is the one the kernel gave.
+        unsafe { bpf_xdp_get_buff_len(self.context) as u32 }
+    }
+
+    #[inline(always)]
+    fn short(&self, offset: u32) -> Option<u16> {
+        self.read(offset)
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
+        self.read(offset)
+    }
+}
+
+/// What a loop's callback is given: pointers to map values.
+#[repr(C)]
+struct Loop {
+    scan: *mut Scan,
+    policy: *const Policy,
+}
+
+/// The callback of `bpf_loop`.
+extern "C" fn callback<S: Step>(_: u32, context: *mut Loop) -> c_long {
+    // SAFETY: `repeat` filled it with valid pointers, which nothing else uses meanwhile.
+    let (scan, policy) = unsafe { (&mut *(*context).scan, &*(*context).policy) };
+    c_long::from(S::step(scan, policy))
+}
+
+impl Bench for Frame<'_> {
+    #[inline(always)]
+    fn now(&mut self) -> u64 {
+        // SAFETY: a static that the loader may have written; volatile keeps it from being folded.
+        if unsafe { core::ptr::read_volatile(&raw const TEST_CLOCK) } != 0 {
+            return self.control.clock;
+        }
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_ktime_get_coarse_ns() }.wrapping_add(self.control.boot_offset)
+    }
+
+    #[inline(always)]
+    fn listed(&self, address: &Address) -> Listed {
+        maps::LISTS.get(&Key::new(128, *address)).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn ban(&self, subject: &Address) -> Option<Ban> {
+        // SAFETY: an entry that is replaced meanwhile is read as the old or the new one; its time
+        // is one word.
+        unsafe { maps::BANS.get(subject) }.copied()
+    }
+
+    #[inline(always)]
+    fn set_ban(&mut self, subject: &Address, ban: &Ban) {
+        if maps::BANS.insert(subject, ban, 0).is_err() {
+            count_event(EventCount::BansLost);
+        }
+    }
+
+    #[inline(always)]
+    fn cell(&self, table: Cells, index: u32) -> u64 {
+        Self::cells(table).get(index).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn swap_cell(&mut self, table: Cells, index: u32, old: u64, new: u64) -> bool {
+        match Self::cells(table).get_ptr_mut(index) {
+            Some(word) => swap(word, old, new),
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn bucket(&self, table: Buckets, index: u32) -> Option<&Bucket> {
+        Self::buckets(table).get(index)
+    }
+
+    #[inline(always)]
+    fn swap_word(&mut self, table: Buckets, index: u32, way: usize, old: u64, new: u64) -> bool {
+        match Self::buckets(table).get_ptr_mut(index) {
+            // SAFETY: the place is masked to the bucket's eight words.
+            Some(bucket) => swap(unsafe { bucket.cast::<u64>().add(way & 7) }, old, new),
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool {
+        // Linux 6.1 does not learn from `length != 0`; this form it understands.
+        let length = (core::hint::black_box(length).wrapping_sub(1) & 0x7ff) + 1;
+        if length > WINDOW {
+            return false;
+        }
+        let window = scan.window.as_mut_ptr().cast::<c_void>();
+        // SAFETY: the window has 2,048 bytes, no less than `length`.
+        unsafe { bpf_xdp_load_bytes(self.context, offset, window, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32) {
+        let mut context = Loop { scan, policy };
+        // SAFETY: the callback has the form that the helper wants, and what it is given outlives
+        // the call.
+        unsafe {
+            bpf_loop(
+                most,
+                callback::<S> as *mut c_void,
+                (&raw mut context).cast::<c_void>(),
+                0,
+            );
+        }
+    }
+}

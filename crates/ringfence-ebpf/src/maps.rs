@@ -1,0 +1,83 @@
+//! The maps that the programs share with the daemon. Their names, types and sizes are the layout
+//! that `ringfence_core::control::LAYOUT` numbers.
+
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
+use ringfence_core::address::Address;
+use ringfence_core::bench::{Ban, Buckets, Cells, Listed};
+use ringfence_core::control::{Control, EVENT_COUNTS};
+use ringfence_core::country::CountryTable;
+use ringfence_core::limit::Bucket;
+use ringfence_core::policy::{Policy, SERVICES};
+use ringfence_core::reason::REASONS;
+use ringfence_core::scan::Scan;
+
+/// Which tables are in force.
+#[map]
+pub static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+
+/// Two policies, one of them in force.
+#[map]
+pub static POLICY: Array<Policy> = Array::with_max_entries(2, 0);
+
+/// Two country tables, one of them in force.
+#[map]
+pub static COUNTRY: Array<CountryTable> = Array::with_max_entries(2, 0);
+
+/// Operator's lists, trunks, proxies, neighbours, own addresses.
+#[map]
+pub static LISTS: LpmTrie<Address, Listed> = LpmTrie::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
+
+/// Bans by subject.
+#[map]
+pub static BANS: HashMap<Address, Ban> = HashMap::with_max_entries(1 << 18, BPF_F_NO_PREALLOC);
+
+/// Rates of strangers.
+#[map]
+pub static RATES: Array<Bucket> = Array::with_max_entries(Buckets::Rates.buckets(), 0);
+
+/// TCP flows of strangers.
+#[map]
+pub static FLOWS: Array<Bucket> = Array::with_max_entries(Buckets::Flows.buckets(), 0);
+
+/// Transactions seen.
+#[map]
+pub static TRANSACTIONS: Array<u64> = Array::with_max_entries(Cells::Transactions.words(), 0);
+
+/// Events reported.
+#[map]
+pub static SAMPLES: Array<u64> = Array::with_max_entries(Cells::Samples.words(), 0);
+
+/// Budgets spent.
+#[map]
+pub static BUDGETS: Array<u64> = Array::with_max_entries(Cells::Budgets.words(), 0);
+
+/// The filter before the bans.
+#[map]
+pub static FILTER: Array<u64> = Array::with_max_entries(Cells::Filter.words(), 0);
+
+/// The window that a packet's text is read in.
+#[map]
+pub static SCAN: PerCpuArray<Scan> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets by service and reason.
+#[map]
+pub static COUNTERS: PerCpuArray<u64> =
+    PerCpuArray::with_max_entries((SERVICES * REASONS) as u32, 0);
+
+/// Packets by country: passed, then dropped.
+#[map]
+pub static COUNTRIES: PerCpuArray<u64> = PerCpuArray::with_max_entries(512, 0);
+
+/// What became of events.
+#[map]
+pub static EVENT_STATS: PerCpuArray<u64> = PerCpuArray::with_max_entries(EVENT_COUNTS, 0);
+
+/// The share of events of each CPU.
+#[map]
+pub static EVENT_LIMIT: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Events on their way to the daemon.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
