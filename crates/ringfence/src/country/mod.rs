@@ -1,0 +1,209 @@
+//! Country data: where it comes from and how it becomes the table that the judge reads.
+//!
+//! A source (the data inside the binary, an MMDB file, a CSV file of ranges) is read into
+//! [`CountryData`]: ranges that neither overlap nor touch a neighbour of the same country.
+//! [`CountryData::compile`] turns them into a [`CountryTable`].
+
+mod builtin;
+mod csv;
+mod error;
+mod mmdb;
+mod names;
+mod ranges;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::civil::Date;
+pub use ringfence_core::country::{Country, CountrySet, CountryTable};
+use zerocopy::FromZeros;
+
+pub use self::error::CountryError;
+pub use self::names::country_name;
+use self::ranges::{Range, resolve, starts};
+
+/// Which addresses belong to which country, from one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountryData {
+    /// First and last address in host order, and the country; ascending, apart, never `ZZ`.
+    pub ranges_v4: Vec<(u32, u32, Country)>,
+    /// The same over the upper 64 bits of IPv6 addresses. A /64 that a source divides belongs to
+    /// the country of its first address.
+    pub ranges_v6: Vec<(u64, u64, Country)>,
+    /// What the data is and where it came from, to be shown to people.
+    pub source: String,
+    /// The licence under which it may be passed on, where the source states one.
+    pub licence: Option<String>,
+    /// The day the data was made, where the source states it.
+    pub date: Option<Date>,
+    /// Codes that the source uses and ISO 3166-1 does not list; their addresses are `ZZ`.
+    pub unknown_codes: BTreeSet<String>,
+}
+
+impl CountryData {
+    /// The data that ships inside the binary.
+    pub fn builtin() -> Result<Self, CountryError> {
+        builtin::decode(builtin::EMBEDDED, Path::new("the data inside the binary"))
+    }
+
+    /// Reads a file, by its content: MMDB, a CSV of ranges, or the format of the shipped data.
+    pub fn open(path: &Path) -> Result<Self, CountryError> {
+        let bytes = std::fs::read(path).map_err(|source| CountryError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::decode(bytes, path)
+    }
+
+    /// Reads several files as one; where two disagree about an address, the narrower range
+    /// holds, and of equal ranges the later file's. The date is the oldest.
+    pub fn open_all<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CountryError> {
+        let mut all = Gathered::default();
+        let mut about: Option<Self> = None;
+        for path in paths {
+            let data = Self::open(path.as_ref())?;
+            all.v4
+                .extend(data.ranges_v4.iter().map(|(first, last, country)| Range {
+                    first: u64::from(*first),
+                    last: u64::from(*last),
+                    country: *country,
+                }));
+            all.v6
+                .extend(data.ranges_v6.iter().map(|(first, last, country)| Range {
+                    first: *first,
+                    last: *last,
+                    country: *country,
+                }));
+            all.unknown_codes.extend(data.unknown_codes.iter().cloned());
+            about = Some(match about {
+                None => data,
+                Some(before) => Self {
+                    source: format!("{}, {}", before.source, data.source),
+                    date: before.date.zip(data.date).map(|(a, b)| a.min(b)),
+                    ..before
+                },
+            });
+        }
+        let (source, licence, date) = about.map_or_else(Default::default, |data| {
+            (data.source, data.licence, data.date)
+        });
+        Ok(all.finish(source, licence, date))
+    }
+
+    fn decode(bytes: Vec<u8>, path: &Path) -> Result<Self, CountryError> {
+        if builtin::is_ours(&bytes) {
+            builtin::decode(&bytes, path)
+        } else if mmdb::has_marker(&bytes) {
+            mmdb::decode(bytes, path)
+        } else {
+            match std::str::from_utf8(&bytes) {
+                Ok(text) if !text.contains('\0') => csv::decode(text, path),
+                _ => Err(CountryError::Foreign {
+                    path: path.to_owned(),
+                }),
+            }
+        }
+    }
+
+    /// The same data in the compressed form that ships inside the binary.
+    pub fn encode(&self) -> Result<Vec<u8>, CountryError> {
+        builtin::encode(self)
+    }
+
+    /// The table for the judge, 6 MB, or what it lacks room for.
+    pub fn compile(&self) -> Result<Box<CountryTable>, CountryError> {
+        let refused = |why| CountryError::Compile {
+            from: self.source.clone(),
+            why,
+        };
+        let mut table = CountryTable::new_box_zeroed().map_err(|_| CountryError::Memory)?;
+        let v4 = self.ranges_v4.iter().map(|(first, last, country)| Range {
+            first: u64::from(*first),
+            last: u64::from(*last),
+            country: *country,
+        });
+        let v6 = self.ranges_v6.iter().map(|(first, last, country)| Range {
+            first: *first,
+            last: *last,
+            country: *country,
+        });
+        // An IPv4 start after the last address is where nothing more begins.
+        let v4 =
+            starts(v4).map_while(|(start, country)| Some((u32::try_from(start).ok()?, country)));
+        table.load(v4, starts(v6)).map_err(refused)?;
+        Ok(table)
+    }
+
+    /// Days since the data was made, for a source that states its date.
+    pub fn age(&self, today: Date) -> Option<i64> {
+        Some(today.duration_since(self.date?).as_hours() / 24)
+    }
+}
+
+/// Ranges as a source gives them, on their way to [`CountryData`].
+#[derive(Default)]
+struct Gathered {
+    v4: Vec<Range>,
+    v6: Vec<Range>,
+    unknown_codes: BTreeSet<String>,
+}
+
+impl Gathered {
+    /// The country of a source's code; unlisted codes are kept to be told.
+    fn country(&mut self, code: &str) -> Country {
+        Country::from_code(code).unwrap_or_else(|| {
+            if !matches!(code, "" | "-") {
+                self.unknown_codes.insert(code.to_owned());
+            }
+            Country::UNKNOWN
+        })
+    }
+
+    fn push_v4(&mut self, first: u32, last: u32, country: Country) {
+        self.v4.push(Range {
+            first: u64::from(first),
+            last: u64::from(last),
+            country,
+        });
+    }
+
+    /// Takes whole addresses and keeps the /64s whose first address lies in the range.
+    fn push_v6(&mut self, first: u128, last: u128, country: Country) {
+        let (top, rest) = ((first >> 64) as u64, first as u64);
+        let Some(top) = top.checked_add(u64::from(rest != 0)) else {
+            return;
+        };
+        let last = (last >> 64) as u64;
+        if top <= last {
+            self.v6.push(Range {
+                first: top,
+                last,
+                country,
+            });
+        }
+    }
+
+    fn finish(self, source: String, licence: Option<String>, date: Option<Date>) -> CountryData {
+        // Every IPv4 range was pushed from 32-bit ends, and resolving only cuts ranges.
+        let v4 = resolve(self.v4);
+        CountryData {
+            ranges_v4: v4
+                .into_iter()
+                .map(|r| (r.first as u32, r.last as u32, r.country))
+                .collect(),
+            ranges_v6: resolve(self.v6)
+                .into_iter()
+                .map(|r| (r.first, r.last, r.country))
+                .collect(),
+            source,
+            licence,
+            date,
+            unknown_codes: self.unknown_codes,
+        }
+    }
+}
