@@ -4,21 +4,23 @@
 //! byte at a time, from the start state of that header's [`Location`]. The table is a map value in
 //! the kernel and a boxed struct in user space, and holds no pointers.
 //!
-//! A state is the number of the table entry where its row begins, halved, so that a step costs one
-//! addition and no multiplication. A row holds one entry for each byte class, then the entry for the
-//! end of the value, then the number of the [`Match`] that the state stands for. Rows have an even
-//! number of entries.
+//! A state is the number of the table entry where its row begins, divided by [`ROW_UNIT`], so that a
+//! step costs one addition and no multiplication. A row holds one entry for each byte class, then
+//! the entry for the end of the value, then the number of the [`Match`] that the state stands for,
+//! and is filled up to whole units.
 //!
-//! A match is known one byte after its last byte, or at the end of the value, so a walk notes the
-//! states that it enters, ends with [`Automaton::end`], and notes that state too.
+//! What depends on the end of the value, or on the byte that follows, is known late: a walk notes
+//! the states that it enters, ends with [`Automaton::end`], and notes that state too.
 //!
 //! Every index is masked to a length that is a power of two: neither this code nor the kernel's
 //! verifier needs to know what the table holds. A table of zeroes finds nothing.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Entries of the transition table: its greatest size, 256 KiB.
-pub const TRANSITIONS: usize = 1 << 17;
+/// Entries of the transition table: its greatest size, 512 KiB.
+pub const TRANSITIONS: usize = 1 << 18;
+/// Entries of a row come in multiples of this, so that 16 bits can name every row.
+pub const ROW_UNIT: usize = 4;
 /// Different matches that states can stand for.
 pub const MATCHES: usize = 1024;
 /// Start states for header values, one for each [`Location`].
@@ -31,6 +33,8 @@ pub const SIGNATURES: usize = 512;
 pub const RULES: usize = 64;
 /// Limits on how often a header may occur.
 pub const OVERS: usize = 16;
+
+const _: () = assert!(TRANSITIONS / ROW_UNIT <= 1 << 16, "16 bits name every row");
 
 /// The state from which nothing can be found any more. No step leaves it.
 pub const DEAD: u16 = 0;
@@ -266,7 +270,7 @@ const _: () = assert!(
 const _: () = assert!(size_of::<Rule>() == 16, "rules are written by the daemon");
 const _: () = assert!(size_of::<Over>() == 24, "limits are written by the daemon");
 const _: () = assert!(
-    size_of::<Automaton>() == 256 + 3 * 64 + 16 + 64 * 16 + 16 * 24 + 512 + 1024 * 16 + (2 << 17),
+    size_of::<Automaton>() == 256 + 3 * 64 + 16 + 64 * 16 + 16 * 24 + 512 + 1024 * 16 + (2 << 18),
     "the automaton is one value of a map: its layout is that of the pinned maps"
 );
 
@@ -317,6 +321,12 @@ fn lower(a: u16, b: u16) -> u16 {
     a.wrapping_sub(1).min(b.wrapping_sub(1)).wrapping_add(1)
 }
 
+/// The number of the entry where the row of a state begins.
+#[inline(always)]
+fn first_entry(state: u16) -> usize {
+    state as usize * ROW_UNIT
+}
+
 impl Automaton {
     /// The start state for a location, [`DEAD`] if nothing is looked for there.
     #[inline(always)]
@@ -341,14 +351,14 @@ impl Automaton {
     #[inline(always)]
     pub fn step(&self, state: u16, byte: u8) -> u16 {
         let class = self.classes[byte as usize] as usize;
-        self.transitions[((state as usize) << 1).wrapping_add(class) & (TRANSITIONS - 1)]
+        self.transitions[first_entry(state).wrapping_add(class) & (TRANSITIONS - 1)]
     }
 
     /// The state after the last byte of a value.
     #[inline(always)]
     pub fn end(&self, state: u16) -> u16 {
         let column = self.end_class as usize;
-        self.transitions[((state as usize) << 1).wrapping_add(column) & (TRANSITIONS - 1)]
+        self.transitions[first_entry(state).wrapping_add(column) & (TRANSITIONS - 1)]
     }
 
     /// What the state stands for, if it is a match.
@@ -358,7 +368,7 @@ impl Automaton {
             return None;
         }
         let column = (self.end_class as usize).wrapping_add(1);
-        let entry = ((state as usize) << 1).wrapping_add(column) & (TRANSITIONS - 1);
+        let entry = first_entry(state).wrapping_add(column) & (TRANSITIONS - 1);
         Some(&self.matches[self.transitions[entry] as usize & (MATCHES - 1)])
     }
 
@@ -446,10 +456,10 @@ mod tests {
     /// One state that waits for an `x` at any place, and the match after it.
     fn finds_x() -> Box<Automaton> {
         let mut a = zeroed();
-        let (x, other, end, note, row) = (1, 0, 2, 3, 4);
+        let (x, other, end, note, row) = (1, 0, 2, 3, ROW_UNIT);
         a.classes[b'x' as usize] = x as u8;
         a.end_class = end as u32;
-        let (look, seen, hit) = (2u16, 4u16, 6u16);
+        let (look, seen, hit) = (1u16, 2u16, 3u16);
         a.first_match = hit as u32;
         for (state, to_other, to_x, at_end) in [(1, look, seen, DEAD), (2, hit, hit, hit)] {
             a.transitions[state * row + other] = to_other;

@@ -8,7 +8,7 @@ use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
-use ringfence_core::automaton::{Hits, Match};
+use ringfence_core::automaton::Match;
 
 use super::pattern;
 
@@ -16,7 +16,7 @@ use super::pattern;
 pub(super) type Dfa = dense::DFA<Vec<u32>>;
 
 /// No pattern of a header needs more; what does is told apart from a mistake.
-const SIZE_LIMIT: usize = 16 << 20;
+const SIZE_LIMIT: usize = 8 << 20;
 
 /// An expression and what its match stands for.
 pub(super) struct Pattern {
@@ -36,11 +36,13 @@ pub(super) enum Fault {
 
 /// States with a row of targets each. State 0 is dead; a row has one entry for each byte class and
 /// one for the end of the value.
-pub(super) struct Graph {
+///
+/// `F` is what entering a state finds.
+pub(super) struct Graph<F> {
     pub classes: [u8; 256],
     pub width: usize,
     pub rows: Vec<u32>,
-    pub found: Vec<Match>,
+    pub found: Vec<F>,
     pub starts: Vec<u32>,
 }
 
@@ -48,9 +50,11 @@ pub(super) struct Graph {
 pub(super) fn determinize(patterns: &[Pattern]) -> Result<Dfa, Fault> {
     let parsed = patterns
         .iter()
-        .map(|p| syntax::parse_with(&p.expression, &pattern::syntax(p.case_sensitive)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Fault::Expression(error.to_string()))?;
+        .map(|p| {
+            syntax::parse_with(&p.expression, &pattern::syntax(p.case_sensitive))
+                .map_err(|error| Fault::Expression(error.to_string()))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     let nfa: NFA = thompson::Compiler::new()
         .configure(
             thompson::Config::new()
@@ -79,25 +83,7 @@ pub(super) fn determinize(patterns: &[Pattern]) -> Result<Dfa, Fault> {
         })
 }
 
-impl Graph {
-    /// Joins automata, each of which keeps its own start state.
-    pub(super) fn join(automata: &[(Dfa, &[Pattern])]) -> Result<Self, Fault> {
-        let (classes, samples) = joint_classes(automata);
-        let width = samples.len() + 1;
-        let mut graph = Self {
-            classes,
-            width,
-            rows: vec![0; width],
-            found: vec![Match::default()],
-            starts: Vec::with_capacity(automata.len()),
-        };
-        for (dfa, patterns) in automata {
-            let start = graph.add(dfa, patterns, &samples)?;
-            graph.starts.push(start);
-        }
-        Ok(graph)
-    }
-
+impl<F> Graph<F> {
     /// The number of states, the dead one included.
     pub(super) fn len(&self) -> usize {
         self.found.len()
@@ -106,6 +92,26 @@ impl Graph {
     /// The targets of a state.
     pub(super) fn row(&self, state: usize) -> &[u32] {
         &self.rows[state * self.width..(state + 1) * self.width]
+    }
+}
+
+impl Graph<Vec<Match>> {
+    /// Joins automata, each of which keeps its own start state.
+    pub(super) fn join(automata: &[(Dfa, &[Pattern])]) -> Result<Self, Fault> {
+        let (classes, samples) = joint_classes(automata);
+        let width = samples.len() + 1;
+        let mut graph = Self {
+            classes,
+            width,
+            rows: vec![0; width],
+            found: vec![Vec::new()],
+            starts: Vec::with_capacity(automata.len()),
+        };
+        for (dfa, patterns) in automata {
+            let start = graph.add(dfa, patterns, &samples)?;
+            graph.starts.push(start);
+        }
+        Ok(graph)
     }
 
     fn add(&mut self, dfa: &Dfa, patterns: &[Pattern], samples: &[u8]) -> Result<u32, Fault> {
@@ -122,21 +128,14 @@ impl Graph {
             }
             *numbers.entry(id).or_insert_with(|| {
                 waiting.push(id);
-                let mut hits = Hits::default();
                 let count = if dfa.is_match_state(id) {
                     dfa.match_len(id)
                 } else {
                     0
                 };
-                for at in 0..count {
-                    hits.note(&patterns[dfa.match_pattern(id, at).as_usize()].found);
-                }
-                let found = Match {
-                    bits: hits.bits,
-                    signature: hits.signature,
-                    reserved: [0; 6],
-                };
-                graph.found.push(found);
+                let found =
+                    (0..count).map(|at| patterns[dfa.match_pattern(id, at).as_usize()].found);
+                graph.found.push(found.collect());
                 graph.found.len() as u32 - 1
             })
         };

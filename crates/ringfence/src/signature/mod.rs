@@ -6,6 +6,7 @@
 
 mod compile;
 mod determinize;
+mod layout;
 mod list;
 mod model;
 mod parse;

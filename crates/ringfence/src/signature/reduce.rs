@@ -1,33 +1,72 @@
-//! The smallest equal graph, and its layout as the judge's table.
+//! Graphs that find the same with fewer states.
 
 use std::collections::HashMap;
 
-use ringfence_core::automaton::{Automaton, DEAD, MATCHES, Match, TRANSITIONS};
+use ringfence_core::automaton::{Hits, Match};
 
 use super::determinize::Graph;
 
-/// How much of the table a policy uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub states: usize,
-    pub classes: usize,
-    /// Entries of a row.
-    pub stride: usize,
-    pub matches: usize,
-}
-
-impl Layout {
-    pub(super) fn entries(&self) -> usize {
-        self.states * self.stride
+/// Lets states find what every way on from them would find, so that a match is known with its last
+/// byte, and drops what every way into a state has found already. Walks of whole values find the
+/// same: it makes no difference how often something is noted.
+pub(super) fn notice_early(graph: Graph<Vec<Match>>) -> Graph<Match> {
+    let mut early = graph.found.clone();
+    for (state, found) in early.iter_mut().enumerate() {
+        // A walk does not note the state in which it starts.
+        if graph.starts.contains(&(state as u32)) {
+            continue;
+        }
+        let mut ahead = graph.row(state).iter().map(|&to| &graph.found[to as usize]);
+        let Some(first) = ahead.next() else { continue };
+        let mut common = first.clone();
+        for other in ahead {
+            common.retain(|one| other.contains(one));
+        }
+        common.retain(|one| !found.contains(one));
+        found.extend(common);
     }
-
-    fn fits(&self) -> bool {
-        self.entries() <= TRANSITIONS && self.matches <= MATCHES
+    // Nothing is found before the first byte, so on each way some state keeps what is dropped here.
+    let mut known: Vec<Option<Vec<Match>>> = vec![None; graph.len()];
+    for (from, before) in early.iter().enumerate() {
+        for &to in graph.row(from) {
+            match &mut known[to as usize] {
+                Some(known) => known.retain(|one| before.contains(one)),
+                none => *none = Some(before.clone()),
+            }
+        }
+    }
+    let found = early.iter().zip(known).map(|(found, known)| {
+        let known = known.unwrap_or_default();
+        let mut hits = Hits::default();
+        found
+            .iter()
+            .filter(|&one| !known.contains(one))
+            .for_each(|one| hits.note(one));
+        Match {
+            bits: hits.bits,
+            signature: hits.signature,
+            ..Match::default()
+        }
+    });
+    let found = found.collect();
+    let Graph {
+        classes,
+        width,
+        rows,
+        starts,
+        ..
+    } = graph;
+    Graph {
+        classes,
+        width,
+        rows,
+        found,
+        starts,
     }
 }
 
 /// Merges states that no value tells apart. State 0 stays the dead state.
-pub(super) fn minimize(graph: &Graph) -> Graph {
+pub(super) fn minimize(graph: &Graph<Match>) -> Graph<Match> {
     let mut block = alive(graph);
     let mut size = vec![0u32; 1 + block.iter().copied().max().unwrap_or(0) as usize];
     let count_sizes = |block: &[u32], size: &mut Vec<u32>| {
@@ -75,7 +114,7 @@ pub(super) fn minimize(graph: &Graph) -> Graph {
 
 /// The first partition: block 0 for states from which no match can be reached, the others by what
 /// they stand for.
-fn alive(graph: &Graph) -> Vec<u32> {
+fn alive(graph: &Graph<Match>) -> Vec<u32> {
     let mut sources = vec![Vec::new(); graph.len()];
     for state in 0..graph.len() {
         for &to in graph.row(state) {
@@ -103,7 +142,7 @@ fn alive(graph: &Graph) -> Vec<u32> {
         .collect()
 }
 
-fn quotient(graph: &Graph, block: &[u32], blocks: usize) -> Graph {
+fn quotient(graph: &Graph<Match>, block: &[u32], blocks: usize) -> Graph<Match> {
     let mut rows = vec![0; blocks * graph.width];
     let mut found = vec![Match::default(); blocks];
     for state in 0..graph.len() {
@@ -129,84 +168,4 @@ fn quotient(graph: &Graph, block: &[u32], blocks: usize) -> Graph {
         found,
         starts,
     }
-}
-
-/// Writes a graph into the table and gives the state that each start became. Refuses, with the size
-/// that it would need, what is larger than the table.
-pub(super) fn lay_out(graph: &Graph, table: &mut Automaton) -> Result<(Layout, Vec<u16>), Layout> {
-    let (merged, columns) = distinct_columns(graph);
-    let mut matches = vec![Match::default()];
-    let mut match_number = HashMap::new();
-    for &found in graph
-        .found
-        .iter()
-        .filter(|&&found| found != Match::default())
-    {
-        match_number.entry(found).or_insert_with(|| {
-            matches.push(found);
-            matches.len() - 1
-        });
-    }
-    let layout = Layout {
-        states: graph.len(),
-        classes: columns.len(),
-        stride: (columns.len() + 2).next_multiple_of(2),
-        matches: matches.len(),
-    };
-    if !layout.fits() {
-        return Err(layout);
-    }
-
-    let (hits, plain): (Vec<_>, Vec<_>) =
-        (0..graph.len()).partition(|&state| graph.found[state] != Match::default());
-    let first_match = plain.len() * layout.stride / 2;
-    let mut numbers = vec![DEAD; graph.len()];
-    let order: Vec<usize> = plain.into_iter().chain(hits).collect();
-    for (at, &state) in order.iter().enumerate() {
-        // Below 65,536, because the rows fit: a state is half the number of an entry.
-        numbers[state] = (at * layout.stride / 2) as u16;
-    }
-    let end = columns.len();
-    for (at, &state) in order.iter().enumerate() {
-        let row = &mut table.transitions[at * layout.stride..(at + 1) * layout.stride];
-        let targets = graph.row(state);
-        for (to, &column) in row.iter_mut().zip(&columns) {
-            *to = numbers[targets[column] as usize];
-        }
-        row[end] = numbers[targets[graph.width - 1] as usize];
-        row[end + 1] = match_number.get(&graph.found[state]).copied().unwrap_or(0) as u16;
-    }
-    for byte in 0..256 {
-        table.classes[byte] = merged[usize::from(graph.classes[byte])];
-    }
-    table.end_class = end as u32;
-    table.first_match = first_match as u32;
-    table.matches[..matches.len()].copy_from_slice(&matches);
-    Ok((
-        layout,
-        graph
-            .starts
-            .iter()
-            .map(|&state| numbers[state as usize])
-            .collect(),
-    ))
-}
-
-/// Classes that are left when equal columns are merged: the new class of each old one, and one old
-/// class of each new one.
-fn distinct_columns(graph: &Graph) -> (Vec<u8>, Vec<usize>) {
-    let mut columns = Vec::new();
-    let mut numbers: HashMap<Vec<u32>, u8> = HashMap::new();
-    let merged = (0..graph.width - 1)
-        .map(|class| {
-            let column = (0..graph.len())
-                .map(|state| graph.row(state)[class])
-                .collect();
-            *numbers.entry(column).or_insert_with(|| {
-                columns.push(class);
-                (columns.len() - 1) as u8
-            })
-        })
-        .collect();
-    (merged, columns)
 }
