@@ -1,24 +1,14 @@
 //! Signatures and domains as the automaton of a policy.
 
-use std::collections::{BTreeMap, HashMap};
-
 use regex_automata::Input;
 use regex_automata::dfa::Automaton as _;
-use ringfence_core::automaton::{
-    Action, Automaton, Counted, DOMAIN, Location, Match, OVERS, Over, RULES, Rule, SERVICES,
-    SIGNATURES, TRANSITIONS,
-};
-use thiserror::Error;
-use zerocopy::FromZeros;
+use ringfence_core::automaton::{Automaton, Location, Match, SERVICES, TRANSITIONS};
 
-use super::determinize::{Dfa, Fault, Graph, Pattern, determinize};
-use super::layout::{Layout, lay_out};
-use super::model::{Condition, Effect, Signature, Test};
-use super::pattern;
-use super::reduce::{minimize, notice_early};
-
-/// Conditions that one policy can tell apart; the last bit belongs to domains.
-const CONDITIONS: u32 = DOMAIN.trailing_zeros();
+use super::determinize::{Dfa, Fault, determinize};
+use super::error::CompileError;
+use super::layout::Layout;
+use super::model::{Condition, Effect, Signature};
+use super::plan::{Plan, text_pattern};
 
 /// The domain names that one service answers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,75 +60,6 @@ pub struct Stats {
     pub costly: Vec<(String, Location)>,
 }
 
-/// Why signatures and domains cannot be compiled.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CompileError {
-    /// A regular expression is wrong or wants what the judge cannot do.
-    #[error(
-        "signature `{id}`: `{value}` is no regular expression that can be used: {reason}; \
-         look-around, back-references and Unicode classes are not supported"
-    )]
-    Expression {
-        /// The signature.
-        id: String,
-        /// The expression.
-        value: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A pattern is found in every message.
-    #[error("{what}: `{value}` matches an empty value and so everything; write what must be there")]
-    Empty {
-        /// The signature or domain.
-        what: String,
-        /// The pattern.
-        value: String,
-    },
-    /// The table has no room.
-    #[error(
-        "{what} does not fit: with it the automaton has {states} states and needs {bytes} bytes of \
-         at most {max}; shorten it, or disable other signatures"
-    )]
-    TooLarge {
-        /// The signature or domain whose addition is too much.
-        what: String,
-        /// The states that would be needed.
-        states: usize,
-        /// The bytes that would be needed.
-        bytes: usize,
-        /// The greatest number of bytes.
-        max: usize,
-    },
-    /// The states of a pattern are too many to count.
-    #[error(
-        "{what} does not fit: with it the automaton needs far more than {max} bytes; \
-         avoid large counted repetitions such as `.{{200}}`"
-    )]
-    TooComplex {
-        /// The signature or domain whose addition is too much.
-        what: String,
-        /// The greatest number of bytes.
-        max: usize,
-    },
-    /// One of the fixed tables is full.
-    #[error("signature `{id}` is one too many: at most {max} {kind} can be in force; disable some")]
-    TooMany {
-        /// The first signature without room.
-        id: String,
-        /// What there are too many of.
-        kind: &'static str,
-        /// The greatest number.
-        max: usize,
-    },
-    /// A service has no room in the table.
-    #[error("service number {service} has domains; only services below {SERVICES} can")]
-    Service {
-        /// The number.
-        service: usize,
-    },
-}
-
 /// Whether a condition of the signature holds for an empty value, and so says nothing.
 pub fn hits_everything(signature: &Signature) -> Result<bool, CompileError> {
     for condition in &signature.conditions {
@@ -149,7 +70,7 @@ pub fn hits_everything(signature: &Signature) -> Result<bool, CompileError> {
             ..
         } = condition
         {
-            let pattern = text_pattern(*test, value, *case_sensitive, none());
+            let pattern = text_pattern(*test, value, *case_sensitive, Match::default());
             let dfa = determinize(&[pattern]).map_err(|fault| match fault {
                 Fault::Size => CompileError::TooComplex {
                     what: Item::Signature(signature).name(),
@@ -195,7 +116,7 @@ pub fn compile(
     match build(&items) {
         Ok(compiled) => Ok(compiled),
         Err(Refusal::Error(error)) => Err(vec![error]),
-        Err(Refusal::Size(_)) => Err(vec![too_large(&items)]),
+        Err(Refusal::Size(needed)) => Err(vec![too_large(&items, needed)]),
     }
 }
 
@@ -258,18 +179,15 @@ impl Item<'_> {
 
 /// Names the first item with which the policy has no room. More items never need less room, so
 /// halving finds it.
-fn too_large(items: &[Item<'_>]) -> CompileError {
+fn too_large(items: &[Item<'_>], mut size: Option<Layout>) -> CompileError {
     let (mut fits, mut fails) = (0, items.len());
-    let mut size = None;
     while fails - fits > 1 {
         let middle = fits + (fails - fits) / 2;
         match build(&items[..middle]) {
-            Ok(_) => fits = middle,
-            Err(_) => fails = middle,
+            Err(Refusal::Size(needed)) => (fails, size) = (middle, needed),
+            // No other table is full: it would have been for all items too.
+            Ok(_) | Err(Refusal::Error(_)) => fits = middle,
         }
-    }
-    if let Err(Refusal::Size(needed)) = build(&items[..fails]) {
-        size = needed;
     }
     let what = items[fails - 1].name();
     let max = 2 * TRANSITIONS;
@@ -284,35 +202,8 @@ fn too_large(items: &[Item<'_>]) -> CompileError {
     }
 }
 
-/// The text that one walk reads.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Walk {
-    Location(Location),
-    Domain(usize),
-    Anywhere(usize),
-}
-
-/// What is put into the table, and the numbers given out so far.
-struct Plan {
-    automaton: Box<Automaton>,
-    names: Vec<String>,
-    conditions: HashMap<Condition, u64>,
-    walks: BTreeMap<Walk, Vec<Pattern>>,
-    stats: Stats,
-}
-
 fn build(items: &[Item<'_>]) -> Result<Compiled, Refusal> {
-    let mut plan = Plan {
-        automaton: Automaton::new_box_zeroed()
-            .expect("half a megabyte can be allocated, or the process aborts elsewhere"),
-        names: vec![String::new()],
-        conditions: HashMap::new(),
-        walks: BTreeMap::new(),
-        stats: Stats {
-            max_bytes: 2 * TRANSITIONS,
-            ..Stats::default()
-        },
-    };
+    let mut plan = Plan::new();
     let mut signatures: Vec<&Signature> = items
         .iter()
         .filter_map(|item| match item {
@@ -333,201 +224,7 @@ fn build(items: &[Item<'_>]) -> Result<Compiled, Refusal> {
             plan.add_domain(of, name);
         }
     }
-    plan.finish()
-}
-
-impl Plan {
-    fn add_signature(&mut self, signature: &Signature) -> Result<(), CompileError> {
-        let full = |kind, max| CompileError::TooMany {
-            id: signature.id.clone(),
-            kind,
-            max,
-        };
-        let number = self.names.len();
-        if number >= SIGNATURES {
-            return Err(full("signatures", SIGNATURES - 1));
-        }
-        self.names.push(signature.id.clone());
-        self.stats.signatures += 1;
-        let action = if signature.effect == Effect::Ban {
-            Action::Ban
-        } else {
-            Action::Drop
-        };
-        self.automaton.actions[number] = action as u8;
-        let number = number as u16;
-        for condition in &signature.conditions {
-            if let &Condition::Text { location, .. } = condition
-                && matches!(location, Location::AnyHeader | Location::WholeMessage)
-            {
-                self.stats.costly.push((signature.id.clone(), location));
-            }
-        }
-
-        let points = match signature.effect {
-            Effect::Score(points) => points,
-            Effect::Drop | Effect::Ban => 0,
-        };
-        if let ([condition], 0) = (&signature.conditions[..], points) {
-            return self.look_for(
-                signature,
-                condition,
-                Match {
-                    signature: number,
-                    ..none()
-                },
-            );
-        }
-        let mut need = 0;
-        for condition in &signature.conditions {
-            if let Some(bit) = self.conditions.get(condition) {
-                need |= bit;
-                continue;
-            }
-            let at = self.conditions.len() as u32;
-            if at >= CONDITIONS {
-                return Err(full(
-                    "conditions of several or with points",
-                    CONDITIONS as usize,
-                ));
-            }
-            self.conditions.insert(condition.clone(), 1 << at);
-            need |= 1 << at;
-            self.look_for(
-                signature,
-                condition,
-                Match {
-                    bits: 1 << at,
-                    ..none()
-                },
-            )?;
-        }
-        let used = self.automaton.rule_count as usize;
-        let Some(rule) = self.automaton.rules.get_mut(used) else {
-            return Err(full("signatures with several conditions or points", RULES));
-        };
-        *rule = Rule {
-            need,
-            signature: number,
-            points,
-            ..Rule::default()
-        };
-        self.automaton.rule_count += 1;
-        Ok(())
-    }
-
-    fn look_for(
-        &mut self,
-        signature: &Signature,
-        condition: &Condition,
-        found: Match,
-    ) -> Result<(), CompileError> {
-        match condition {
-            Condition::Text {
-                location,
-                test,
-                value,
-                case_sensitive,
-            } => {
-                let pattern = text_pattern(*test, value, *case_sensitive, found);
-                self.walks
-                    .entry(Walk::Location(*location))
-                    .or_default()
-                    .push(pattern);
-                Ok(())
-            }
-            Condition::Over { header, limit } => self.limit(signature, *header, *limit, found),
-        }
-    }
-
-    fn limit(
-        &mut self,
-        signature: &Signature,
-        header: Counted,
-        limit: u16,
-        hit: Match,
-    ) -> Result<(), CompileError> {
-        let used = self.automaton.over_count as usize;
-        let Some(over) = self.automaton.overs.get_mut(used) else {
-            let id = signature.id.clone();
-            return Err(CompileError::TooMany {
-                id,
-                kind: "limits on headers",
-                max: OVERS,
-            });
-        };
-        *over = Over {
-            hit,
-            limit,
-            header: header as u8,
-            ..Over::default()
-        };
-        self.automaton.over_count += 1;
-        Ok(())
-    }
-
-    fn add_domain(&mut self, of: &ServiceDomains, name: &str) {
-        let found = Match {
-            bits: DOMAIN,
-            ..none()
-        };
-        self.stats.domains += 1;
-        let mut add = |walk, expression| {
-            let pattern = Pattern {
-                expression,
-                case_sensitive: false,
-                found,
-            };
-            self.walks.entry(walk).or_default().push(pattern);
-        };
-        add(Walk::Domain(of.service), pattern::host(name));
-        if of.anywhere {
-            add(Walk::Anywhere(of.service), pattern::anywhere(name));
-        }
-    }
-
-    fn finish(mut self) -> Result<Compiled, Refusal> {
-        let size = |_: Fault| Refusal::Size(None);
-        let mut automata = Vec::with_capacity(self.walks.len());
-        for patterns in self.walks.values() {
-            automata.push((determinize(patterns).map_err(size)?, &patterns[..]));
-        }
-        let graph = minimize(&notice_early(Graph::join(&automata).map_err(size)?));
-        let (layout, starts) =
-            lay_out(&graph, &mut self.automaton).map_err(|needed| Refusal::Size(Some(needed)))?;
-        for (walk, start) in self.walks.keys().zip(starts) {
-            let slot = match *walk {
-                Walk::Location(location) => &mut self.automaton.start[location as usize],
-                Walk::Domain(service) => &mut self.automaton.domain_start[service],
-                Walk::Anywhere(service) => &mut self.automaton.domain_anywhere_start[service],
-            };
-            *slot = start;
-        }
-        let stats = Stats {
-            states: layout.states,
-            classes: layout.classes,
-            bytes: 2 * layout.entries(),
-            conditions: self.conditions.len(),
-            ..self.stats
-        };
-        Ok(Compiled {
-            automaton: self.automaton,
-            names: self.names,
-            stats,
-        })
-    }
-}
-
-fn none() -> Match {
-    Match::default()
-}
-
-fn text_pattern(test: Test, value: &str, case_sensitive: bool, found: Match) -> Pattern {
-    Pattern {
-        expression: pattern::expression(test, value),
-        case_sensitive,
-        found,
-    }
+    plan.finish().map_err(Refusal::Size)
 }
 
 fn matches_empty(dfa: &Dfa) -> bool {
@@ -538,10 +235,10 @@ fn matches_empty(dfa: &Dfa) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::{Risk, shipped};
+    use crate::signature::{Risk, Test, pattern, shipped};
     use proptest::prelude::*;
     use regex_automata::meta::Regex;
-    use ringfence_core::automaton::{Hits, Outcome, SCORE_LIMIT};
+    use ringfence_core::automaton::{Action, DOMAIN, Hits, Outcome, SCORE_LIMIT};
     use std::sync::LazyLock;
 
     fn signature(id: &str, test: Test, value: &str, effect: Effect) -> Signature {
@@ -681,16 +378,16 @@ mod tests {
     fn what_does_not_fit_is_named() {
         // A count between two letters needs a state for each set of places where the first may be,
         // and letters that differ make every row longer.
-        let letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+        let letters = String::from_utf8((b' '..=b'`').collect()).unwrap();
         let wide = |id, at| {
-            let mut wide = signature(id, Test::Regex, "[ab].{11}c", Effect::Drop);
+            let mut wide = signature(id, Test::Regex, "[ab].{10}c", Effect::Drop);
             if let Condition::Text { location, .. } = &mut wide.conditions[0] {
                 *location = at;
             }
             wide
         };
         let list = [
-            signature("letters", Test::Exact, letters, Effect::Drop),
+            signature("letters", Test::Exact, &letters, Effect::Drop),
             wide("first", Location::To),
             wide("second", Location::Contact),
             signature("after", Test::Exact, "x", Effect::Drop),
@@ -705,7 +402,7 @@ mod tests {
         assert_eq!((what.as_str(), max), ("signature `second`", 512 << 10));
         assert!(bytes > max);
 
-        let monster = signature("monster", Test::Regex, "[ab].{400}c", Effect::Drop);
+        let monster = signature("monster", Test::Regex, "(.{500}){500}x", Effect::Drop);
         let found = error(&[monster], &[]);
         let CompileError::TooComplex { what, .. } = found else {
             panic!("{found}")

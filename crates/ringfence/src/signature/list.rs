@@ -20,7 +20,7 @@ pub fn shipped() -> Vec<Signature> {
 #[non_exhaustive]
 pub enum SelectError {
     /// `enable` or `disable` names nothing.
-    #[error("there is no signature `{id}` to {key}; `ringfence check` lists the ids that exist")]
+    #[error("there is no signature `{id}` to {key}; look for its id in the list of signatures")]
     Unknown {
         /// The id.
         id: String,

@@ -6,16 +6,19 @@
 
 mod compile;
 mod determinize;
+mod error;
 mod layout;
 mod list;
 mod model;
 mod parse;
 mod pattern;
+mod plan;
 mod reduce;
 #[cfg(test)]
 mod samples;
 
-pub use compile::{CompileError, Compiled, ServiceDomains, Stats, compile, hits_everything};
+pub use compile::{Compiled, ServiceDomains, Stats, compile, hits_everything};
+pub use error::CompileError;
 pub use list::{SelectError, select, shipped};
 pub use model::{Condition, Effect, Place, Risk, Signature, Test};
 pub use parse::{Mistake, parse, signature_from_table};
