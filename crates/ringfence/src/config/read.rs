@@ -26,12 +26,15 @@ pub(super) fn read(text: &str, file: &str) -> Result<Config, Mistakes> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader::new(text);
+    // One error makes more on its line.
+    let mut line = 0;
     for error in errors {
         let at = error.span().map_or(0, |s| s.start);
-        reader.refuse_syntax(
-            at,
-            syntax(error.message(), text.get(at..).unwrap_or_default()),
-        );
+        let place = reader.position(at).line;
+        if place != line {
+            line = place;
+            reader.refuse_syntax(at, syntax(error.message()));
+        }
     }
     let top = reader.open(&TOP, document.get_ref(), 0);
     let config = config(&mut reader, top);
@@ -39,14 +42,20 @@ pub(super) fn read(text: &str, file: &str) -> Result<Config, Mistakes> {
 }
 
 /// A syntax error in the words of the parser, with what is usually meant.
-fn syntax(message: &str, rest: &str) -> Wrong {
+fn syntax(message: &str) -> Wrong {
     let fix = if message.contains("duplicate") {
         "write it once; for several services, trunks or proxies use [[double brackets]]"
-    } else if message.contains("string") || rest.starts_with(|c: char| c.is_alphabetic()) {
+    } else if message.contains("array") {
+        "write a comma between the entries of a list and \"]\" after the last"
+    } else if message.contains("string") {
         "write texts between quotes: key = \"value\""
     } else {
         "write lines of the form key = value, [table] or [[table]]"
     };
+    // What the parser expects of a bare word is its guess, and the fix says it better.
+    let message = message
+        .strip_suffix(", expected literal string")
+        .unwrap_or(message);
     Wrong::new(format!("not TOML: {message}"), fix)
 }
 
@@ -58,7 +67,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("interfaces") {
         config.interfaces = texts(reader, item, interface);
     }
-    let countries = top.get("countries").map(|i| countries(reader, i));
+    let countries = countries(reader, &top);
     config.country_db = top.get("country_db").and_then(|i| path(reader, i));
     if let Some(item) = top.get("permit") {
         config.permit = entries(
@@ -134,7 +143,15 @@ pub(super) struct Countries {
     pub sound: bool,
 }
 
-pub(super) fn countries(reader: &mut Reader<'_>, item: Item<'_>) -> Countries {
+/// The `countries` of a table, if it has them.
+pub(super) fn countries(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<Countries> {
+    let Some(item) = table.get("countries") else {
+        let misspelt = table.misspelt("countries");
+        return misspelt.then(|| Countries {
+            codes: Vec::new(),
+            sound: false,
+        });
+    };
     let before = reader.count();
     let mut codes: Vec<CountryCode> = reader
         .parsed_list(item)
@@ -143,10 +160,10 @@ pub(super) fn countries(reader: &mut Reader<'_>, item: Item<'_>) -> Countries {
         .collect();
     codes.sort_unstable();
     codes.dedup();
-    Countries {
+    Some(Countries {
         codes,
         sound: reader.count() == before,
-    }
+    })
 }
 
 /// A list of texts that `check` accepts, none twice.

@@ -85,7 +85,7 @@ fn service(
     if read.is_some() {
         refuse_foreign(reader, &table, kind);
     }
-    let own = table.get("countries").map(|i| countries(reader, i));
+    let own = countries(reader, &table);
     let from = admissions(reader, &table, kind, own.as_ref().or(global));
     let domains: Vec<_> = table
         .get("domains")
@@ -103,7 +103,7 @@ fn service(
     let named = table
         .get("domains")
         .is_some_and(|i| !matches!(i.value, DeValue::Array(entries) if entries.is_empty()));
-    if !named {
+    if !named && !table.misspelt("domains") {
         let needs = "add domains = [\"sip.example.com\"] to the service";
         if let Some(item) = table
             .get("domain_opens")
@@ -245,7 +245,7 @@ fn ports(
         if ports.is_empty() {
             reader.miss_key(table, "ports", "ports = [\"tcp/22\"]");
         }
-        if kind.is_some() {
+        if kind.is_some() && !table.misspelt("ports") {
             claims.extend(ports.iter().map(|p| claimed(*p, table.at)));
         }
         return ports.to_vec();

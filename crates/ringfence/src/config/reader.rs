@@ -63,6 +63,19 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// Whether `name` is missing only because another spelling of it stands there, which is told.
+    pub(super) fn misspelt(&self, name: &str) -> bool {
+        let unknown = |key: &str| !self.schema.has(key);
+        !self.has(name)
+            && self.entries.keys().any(|key| {
+                unknown(key.get_ref()) && nearest(key.get_ref(), self.schema.names()) == Some(name)
+            })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.entries.keys().any(|key| key.get_ref() == name)
+    }
+
     /// The table with its name, where it has one.
     pub(super) fn title(&self) -> String {
         let name = self.entries.iter().find(|(key, _)| key.get_ref() == "name");
@@ -147,13 +160,10 @@ impl<'t> Reader<'t> {
 
     /// Notes that a key is missing from a table.
     pub(super) fn miss_key(&mut self, section: &Section<'_>, key: &str, example: &str) {
-        self.miss(
-            section.at,
-            Wrong::new(
-                format!("{} has no `{key}`", section.title()),
-                format!("add {example}"),
-            ),
-        );
+        if !section.misspelt(key) {
+            let message = format!("{} has no `{key}`", section.title());
+            self.miss(section.at, Wrong::new(message, format!("add {example}")));
+        }
     }
 
     /// Notes that a value has the wrong shape.
@@ -238,7 +248,14 @@ impl<'t> Reader<'t> {
     }
 
     /// A text that `T` reads.
-    pub(super) fn parsed<'i, T: FromStr<Err = Wrong>>(&mut self, item: Item<'i>) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err = Wrong>>(&mut self, item: Item<'_>) -> Option<T> {
+        if let DeValue::Integer(number) = item.value
+            && let Err(wrong) = number.to_string().parse::<T>()
+        {
+            // Quotes alone would not do: the type knows what is missing.
+            self.misshapen(item, "a text", wrong.fix());
+            return None;
+        }
         let text = self.text(item)?;
         self.keep(item, text.parse())
     }

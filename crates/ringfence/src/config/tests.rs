@@ -170,7 +170,7 @@ fn a_mistake_names_its_place_and_the_cure() {
         ),
         (
             "[ban]\ntime = 600",
-            "2:8: `time` must be a text, not a number; write it between quotes",
+            "2:8: `time` must be a text, not a number; write \"600s\"",
         ),
         ("[ban]\ntime = \"600\"", "has no unit; write \"600s\""),
         ("[ban]\ntime = \"10min\"", "`min` is not a unit"),
@@ -316,6 +316,23 @@ fn a_faulty_country_is_not_also_a_missing_one() {
 }
 
 #[test]
+fn a_misspelt_key_is_not_also_a_missing_one() {
+    for text in [
+        "countrys = [\"GB\"]\n[[service]]\nname = \"sip\"\nfrom = \"countries\"",
+        "[[service]]\nname = \"sip\"\nprots = [\"udp/1\"]\n[[service]]\nname = \"b\"\n",
+        "[[service]]\nname = \"sip\"\ndomain = [\"a.example\"]\ndomain_opens = [\"country\"]",
+        "[[trunk]]\nnmae = \"a\"\nhost = [\"a.example\"]",
+        "permit = [{ adress = \"192.0.2.7\" }]",
+    ] {
+        let mistakes = mistakes(text);
+        assert!(
+            mistakes.iter().all(|m| m.fix().starts_with("did you mean")),
+            "{mistakes}"
+        );
+    }
+}
+
+#[test]
 fn services_are_held_to_each_other() {
     let text = "[[service]]\nname = \"a\"\nports = [\"udp/5060-5069\"]\n\
                 [[service]]\nname = \"b\"\nports = [\"tcp/5060\", \"udp/5065\"]\n";
@@ -372,6 +389,11 @@ fn syntax_errors_are_told_with_the_mistakes_before_them() {
         "{shown}"
     );
     assert!(shown.to_string().contains("not TOML: "), "{shown}");
+    assert_eq!(
+        mistake("mode = enforce\nstate = 5"),
+        "ringfence.toml:1:8: not TOML: string values must be quoted; write texts between quotes: \
+         key = \"value\""
+    );
     for text in [
         "mode = ",
         "[[service]\nname = \"a\"\n",
