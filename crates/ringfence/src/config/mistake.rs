@@ -106,19 +106,54 @@ impl<'t> Lines<'t> {
         }
     }
 
+    /// The line of the byte at `offset`, counted from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.starts
+            .partition_point(|start| *start <= offset.min(self.text.len()))
+    }
+
     /// The place of the byte at `offset`; past the end, the place after the last byte.
+    ///
+    /// Costs the length of the line before it; see `positions` for many.
     pub(super) fn position(&self, offset: usize) -> Position {
-        let offset = offset.min(self.text.len());
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = line
-            .checked_sub(1)
+        let line = self.line(offset);
+        Position {
+            line,
+            column: self.characters(self.start(line), offset) + 1,
+        }
+    }
+
+    /// The places of many bytes, in one sweep over the text; `offsets` must ascend.
+    pub(super) fn positions(&self, offsets: &[usize]) -> Vec<Position> {
+        let mut places: Vec<Position> = Vec::with_capacity(offsets.len());
+        let mut before = 0;
+        for &offset in offsets {
+            let line = self.line(offset);
+            let column = match places.last() {
+                Some(last) if last.line == line => last.column + self.characters(before, offset),
+                _ => self.characters(self.start(line), offset) + 1,
+            };
+            places.push(Position { line, column });
+            before = offset;
+        }
+        places
+    }
+
+    /// The byte that `line` starts with.
+    fn start(&self, line: usize) -> usize {
+        line.checked_sub(1)
             .and_then(|i| self.starts.get(i))
             .copied()
-            .unwrap_or(0);
-        // Bytes that continue a UTF-8 character do not count.
-        let before = self.text.get(start..offset).unwrap_or_default();
-        let column = before.iter().filter(|b| **b & 0xC0 != 0x80).count() + 1;
-        Position { line, column }
+            .unwrap_or(0)
+    }
+
+    /// Characters between two bytes: those that continue a UTF-8 character do not count.
+    fn characters(&self, from: usize, to: usize) -> usize {
+        let bytes = self
+            .text
+            .get(from..to.min(self.text.len()))
+            .unwrap_or_default();
+        bytes.iter().filter(|b| **b & 0xC0 != 0x80).count()
     }
 }
 
@@ -140,6 +175,9 @@ mod tests {
         assert_eq!(at(7), (3, 1));
         assert_eq!(at(8), (4, 1));
         assert_eq!(at(99), (4, 2));
+        let offsets = [0, 1, 1, 2, 4, 5, 7, 8, 9, 99];
+        let swept = lines.positions(&offsets);
+        assert_eq!(swept, offsets.map(|offset| lines.position(offset)));
         assert_eq!(Lines::new(b"").position(0), Position { line: 1, column: 1 });
     }
 

@@ -1,6 +1,6 @@
 //! The configuration file: its types, its defaults, and every mistake in it.
 //!
-//! Reading is pure. [`Config::parse`] looks at a text, [`Config::load`] opens that one file;
+//! Reading is pure. `Config::parse` looks at a text, `Config::load` opens that one file;
 //! nothing is resolved, connected or created. A file with a mistake gives no configuration at
 //! all, so that a bad file never takes the place of a good policy.
 

@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<Config, Mistakes> {
     let mut line = 0;
     for error in errors {
         let at = error.span().map_or(0, |s| s.start);
-        let place = reader.position(at).line;
+        let place = reader.line(at);
         if place != line {
             line = place;
             reader.refuse_syntax(at, syntax(error.message()));

@@ -99,19 +99,22 @@ impl<'t> Reader<'t> {
     /// From the line of a syntax error on nothing is known of what was meant, nor of what is
     /// missing, so only mistakes before it are told.
     pub(super) fn finish(self, file: &str) -> Result<(), Mistakes> {
-        let Self { lines, found } = self;
+        let Self { lines, mut found } = self;
         let syntax = found.iter().filter(|f| f.sort == Sort::Syntax);
-        let broken = syntax.map(|f| lines.position(f.at).line).min();
-        let told = |f: &Found| match (&f.sort, broken) {
+        let broken = syntax.map(|f| lines.line(f.at)).min();
+        found.retain(|f| match (&f.sort, broken) {
             (Sort::Syntax, _) | (_, None) => true,
-            (Sort::Value, Some(broken)) => lines.position(f.at).line < broken,
+            (Sort::Value, Some(broken)) => lines.line(f.at) < broken,
             (Sort::Absence, Some(_)) => false,
-        };
-        let mistakes: Vec<Mistake> = found
+        });
+        found.sort_by_key(|f| f.at);
+        let offsets: Vec<usize> = found.iter().map(|f| f.at).collect();
+        let mistakes: Vec<Mistake> = lines
+            .positions(&offsets)
             .into_iter()
-            .filter(told)
-            .map(|f| Mistake {
-                position: lines.position(f.at),
+            .zip(found)
+            .map(|(position, f)| Mistake {
+                position,
                 wrong: f.wrong,
             })
             .collect();
@@ -129,6 +132,10 @@ impl<'t> Reader<'t> {
 
     pub(super) fn position(&self, at: usize) -> Position {
         self.lines.position(at)
+    }
+
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.lines.line(at)
     }
 
     /// Notes that the text is not TOML.
