@@ -1,0 +1,191 @@
+//! The keys of each table and their defaults. The reader knows no other key, and the tests hold
+//! the documentation and the commented file to this list.
+
+/// A key, and its default as the documentation shows it.
+#[derive(Debug)]
+pub struct Key {
+    /// The key as it stands in the file.
+    pub name: &'static str,
+    /// Its default.
+    pub default: Preset,
+}
+
+/// The default of a key.
+#[derive(Debug)]
+pub enum Preset {
+    /// A value, as TOML: to write it is to change nothing.
+    Toml(&'static str),
+    /// No fixed value: what holds instead, in words.
+    Words(&'static str),
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub struct Table {
+    /// How messages and the documentation name it.
+    pub name: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+const fn key(name: &'static str, toml: &'static str) -> Key {
+    Key {
+        name,
+        default: Preset::Toml(toml),
+    }
+}
+
+const fn open(name: &'static str, words: &'static str) -> Key {
+    Key {
+        name,
+        default: Preset::Words(words),
+    }
+}
+
+/// The keys above the first table header.
+pub const TOP: Table = Table {
+    name: "the top of the file",
+    keys: &[
+        key("mode", "\"shadow\""),
+        key("interfaces", "[]"),
+        key("countries", "[]"),
+        open("country_db", "none"),
+        key("permit", "[]"),
+        key("deny", "[]"),
+        key("permit_private", "true"),
+        key("protect", "[]"),
+        key("events_per_second", "50"),
+        key("state", "\"/var/lib/ringfence\""),
+        key("bpffs", "\"/sys/fs/bpf\""),
+        open("ban", "a table"),
+        open("trunk", "tables"),
+        open("proxy", "tables"),
+        open("service", "tables"),
+        open("signatures", "a table"),
+        open("signature", "tables"),
+        open("control", "a table"),
+    ],
+};
+
+/// An entry of `permit` or `deny` with a comment.
+pub const ENTRY: Table = Table {
+    name: "an entry of permit or deny",
+    keys: &[open("address", "required"), open("comment", "none")],
+};
+
+/// `[ban]`.
+pub const BAN: Table = Table {
+    name: "[ban]",
+    keys: &[
+        key("enable", "true"),
+        key("after", "\"30/60s\""),
+        key("time", "\"10m\""),
+    ],
+};
+
+/// `[[trunk]]`.
+pub const TRUNK: Table = Table {
+    name: "[[trunk]]",
+    keys: &[open("name", "required"), open("hosts", "required")],
+};
+
+/// `[[proxy]]`.
+pub const PROXY: Table = Table {
+    name: "[[proxy]]",
+    keys: &[open("name", "none"), open("addresses", "required")],
+};
+
+/// `[[service]]`.
+pub const SERVICE: Table = Table {
+    name: "[[service]]",
+    keys: &[
+        open("name", "required"),
+        key("kind", "\"sip\""),
+        open("ports", "by kind"),
+        open("from", "by countries"),
+        open("countries", "the file's"),
+        key("domains", "[]"),
+        key("domain_match", "\"gate\""),
+        key("domain_opens", "[]"),
+        key("sni", "\"match\""),
+        open("rate", "by kind"),
+        open("budget", "by kind"),
+    ],
+};
+
+/// `from` of a service as a table.
+pub const FROM: Table = Table {
+    name: "from",
+    keys: &[
+        key("default", "\"countries\""),
+        open("REGISTER", "`default`"),
+        open("INVITE", "`default`"),
+        open("OPTIONS", "`default`"),
+        open("SUBSCRIBE", "`default`"),
+        open("PUBLISH", "`default`"),
+        open("MESSAGE", "`default`"),
+        open("in-dialogue", "`default`"),
+        open("other", "`default`"),
+        open("responses", "`default`"),
+    ],
+};
+
+/// `rate` of a service as a table.
+pub const RATE: Table = Table {
+    name: "rate",
+    keys: &[
+        key("REGISTER", "\"10/10s burst 20\""),
+        key("INVITE", "\"5/10s burst 10\""),
+        key("OPTIONS", "\"5/10s\""),
+        key("SUBSCRIBE", "\"10/10s\""),
+        key("PUBLISH", "\"10/10s\""),
+        key("MESSAGE", "\"5/10s\""),
+        key("in-dialogue", "\"50/10s\""),
+        key("other", "\"5/10s\""),
+        key("responses", "\"50/1s\""),
+        key("not-sip", "\"5/10s\""),
+        key("new-tcp", "\"10/10s\""),
+    ],
+};
+
+/// `[signatures]`.
+pub const SIGNATURES: Table = Table {
+    name: "[signatures]",
+    keys: &[
+        key("disable", "[]"),
+        key("enable", "[]"),
+        open("file", "none"),
+    ],
+};
+
+/// `[control]`.
+pub const CONTROL: Table = Table {
+    name: "[control]",
+    keys: &[key("socket", "\"/run/ringfence.sock\"")],
+};
+
+/// Every table, in the order of the documentation.
+pub const TABLES: [&Table; 10] = [
+    &TOP,
+    &ENTRY,
+    &BAN,
+    &TRUNK,
+    &PROXY,
+    &SERVICE,
+    &FROM,
+    &RATE,
+    &SIGNATURES,
+    &CONTROL,
+];
+
+impl Table {
+    /// The names of the keys.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|k| k.name)
+    }
+
+    /// Whether `name` is one of the keys.
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|k| k == name)
+    }
+}
