@@ -1,1 +1,4 @@
 //! The daemon and the command line of Ringfence.
+
+/// Reading and writing packet captures (pcap and pcapng).
+pub mod capture;
