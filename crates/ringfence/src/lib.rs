@@ -2,5 +2,7 @@
 
 /// Reading and writing packet captures (pcap and pcapng).
 pub mod capture;
+/// What the kernel knows of this host's network: interfaces, routes, sessions.
+pub mod net;
 /// The state that lasts across restarts: operator lists, countries and bans.
 pub mod store;
