@@ -1,0 +1,25 @@
+//! What the kernel knows of this host's network, asked over netlink: interfaces and their addresses, routes, changes of
+//! both, and TCP sessions.
+//!
+//! Everything concerns the network namespace of the calling thread. The functions that are `async` need a tokio runtime
+//! with I/O; a current-thread one will do.
+
+mod error;
+mod interface;
+mod private;
+mod route;
+mod rtnl;
+mod ssh;
+mod tcp;
+mod watch;
+
+pub use error::NetError;
+pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own_addresses};
+pub use private::private_ranges;
+pub use route::{Route, default_gateways, default_route_interfaces, routes};
+pub use ssh::{ssh_connection, ssh_sessions, sshd_ports};
+pub use tcp::{TcpSession, destroy_tcp};
+pub use watch::{Change, LinkChange, Watch};
+
+#[cfg(test)]
+mod testing;
