@@ -141,7 +141,8 @@ fn sipvicious(
     command.env("HOME", lab.directory("home-")?);
     command.args(["-b", &from.to_string()]).args(options);
     if target.is_ipv6() {
-        command.arg("-6");
+        // The tools write the address into Via as it is given: without brackets no server reads it.
+        command.args(["-6", "-x", &format!("[{from}]")]);
     }
     run(command.arg(target.to_string()), LIMIT)
 }
