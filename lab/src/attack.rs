@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{During, Result};
 use crate::process::{Finished, run};
 use crate::sipp::{Plan, SippReport};
+use crate::target_directory;
 use crate::topology::Lab;
 
 /// No tool runs longer.
@@ -135,9 +135,9 @@ fn sipvicious(
     target: IpAddr,
     options: &[&str],
 ) -> Result<Finished> {
-    let mut command = lab
-        .attacker
-        .command(environment().join(format!("bin/sipvicious_{tool}")));
+    // `lab/setup.sh` makes this Python environment.
+    let program = target_directory().join(format!("lab-venv/bin/sipvicious_{tool}"));
+    let mut command = lab.attacker.command(&program);
     command.env("HOME", lab.directory("home-")?);
     command.args(["-b", &from.to_string()]).args(options);
     if target.is_ipv6() {
@@ -145,15 +145,6 @@ fn sipvicious(
         command.args(["-6", "-x", &format!("[{from}]")]);
     }
     run(command.arg(target.to_string()), LIMIT)
-}
-
-/// The Python environment that `lab/setup.sh` makes.
-fn environment() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
-    target.join("lab-venv")
 }
 
 /// The two columns of a table that sipvicious draws; the first row is its head.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::error::{During, Error, Result};
 use crate::process::{Finished, Running, run, wait_until};
+use crate::target_directory;
 use crate::topology::Lab;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -26,9 +27,18 @@ pub struct Ringfence<'lab> {
 }
 
 impl<'lab> Ringfence<'lab> {
-    /// Prepares the directories; nothing runs yet. The program is `RINGFENCE_BIN`, or the one
-    /// that `cargo build` makes.
+    /// Prepares the directories; nothing runs yet. The program is that of the environment
+    /// variable `RINGFENCE_BIN`, or else the one that `cargo build` makes.
     pub fn prepare(lab: &'lab Lab) -> Result<Self> {
+        let named = std::env::var_os("RINGFENCE_BIN").map(PathBuf::from);
+        Self::prepare_program(
+            lab,
+            named.unwrap_or_else(|| target_directory().join("debug/ringfence")),
+        )
+    }
+
+    /// Prepares the directories for a given program.
+    pub fn prepare_program(lab: &'lab Lab, program: PathBuf) -> Result<Self> {
         let directory = lab.directory("ringfence-")?;
         for name in ["bpf", "state"] {
             let path = directory.join(name);
@@ -45,7 +55,7 @@ impl<'lab> Ringfence<'lab> {
         .during(format!("mount a bpffs at {}", bpffs.display()))?;
         Ok(Self {
             lab,
-            binary: binary(),
+            binary: program,
             directory,
             daemon: None,
         })
@@ -147,15 +157,4 @@ impl Drop for Ringfence<'_> {
         self.daemon = None;
         let _ = umount2(&self.bpffs(), MntFlags::MNT_DETACH);
     }
-}
-
-fn binary() -> PathBuf {
-    if let Some(named) = std::env::var_os("RINGFENCE_BIN") {
-        return named.into();
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
-    target.join("debug/ringfence")
 }

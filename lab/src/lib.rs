@@ -8,6 +8,8 @@
 //! `lab/setup.sh` installs what is run here. Everything needs root: a test begins with
 //! [`needs_root`].
 
+use std::path::{Path, PathBuf};
+
 pub mod attack;
 mod error;
 mod fence;
@@ -17,6 +19,7 @@ mod packets;
 mod phone;
 mod process;
 mod sipp;
+mod sweep;
 mod topology;
 
 pub use error::{Error, Result};
@@ -36,4 +39,12 @@ pub fn needs_root() -> bool {
         println!("skipped: needs root");
     }
     !root
+}
+
+/// Where cargo builds, and `lab/setup.sh` keeps its Python environment.
+fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    )
 }

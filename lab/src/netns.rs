@@ -13,9 +13,10 @@ use nix::unistd::Pid;
 use crate::error::{During, Result};
 use crate::process::must;
 
-const DIRECTORY: &str = "/run/netns";
+/// Where the system keeps named namespaces.
+pub(crate) const DIRECTORY: &str = "/run/netns";
 /// What the name of every namespace of the laboratory begins with.
-const PREFIX: &str = "rf-";
+pub(crate) const PREFIX: &str = "rf-";
 
 /// A network namespace, which is removed with every process in it when this value is dropped.
 #[derive(Debug)]
@@ -111,54 +112,12 @@ impl Drop for Netns {
     }
 }
 
-/// Removes what laboratories left whose process is gone (killed, so that nothing was dropped).
-pub(crate) fn sweep() -> Result<()> {
-    let Ok(entries) = fs::read_dir(DIRECTORY) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if maker(&name).is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            remove(&name)?;
-        }
-    }
-    Ok(())
-}
-
-/// The id of the process that made a namespace of the laboratory, from the namespace's name.
-fn maker(name: &str) -> Option<&str> {
-    let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '-');
-    let (pid, counter, place) = (parts.next()?, parts.next()?, parts.next()?);
-    let numbers = pid.parse::<u32>().is_ok() && counter.parse::<u32>().is_ok();
-    (numbers && !place.is_empty()).then_some(pid)
-}
-
 /// Whoever runs in a namespace of the laboratory was started by it.
-fn remove(name: &str) -> Result<()> {
+pub(crate) fn remove(name: &str) -> Result<()> {
     for pid in must(Command::new("ip").args(["netns", "pids", name]))?.split_whitespace() {
         if let Ok(pid) = pid.parse() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
     must(Command::new("ip").args(["netns", "delete", name])).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::maker;
-
-    #[test]
-    fn only_the_laboratorys_names_are_swept() {
-        assert_eq!(maker("rf-12-3-pbx"), Some("12"));
-        for other in [
-            "rf-pbx",
-            "rf-12-pbx",
-            "rf-x-3-pbx",
-            "rf-12-3-",
-            "12-3-pbx",
-            "rf-12-x-y",
-        ] {
-            assert_eq!(maker(other), None, "{other}");
-        }
-    }
 }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::error::{During, Result};
-use crate::netns::{self, Netns};
+use crate::netns::Netns;
 use crate::packets::{Packet, PacketCounter};
 use crate::process::must;
+use crate::sweep;
 
 /// The IPv4 address of the telephone system.
 pub const PBX_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -88,9 +89,9 @@ impl Lab {
     pub fn new() -> Result<Self> {
         let lock = File::create(LOCK).during(format!("open {LOCK}"))?;
         lock.lock().during(format!("lock {LOCK}"))?;
-        netns::sweep()?;
+        sweep::sweep()?;
         let directory = tempfile::Builder::new()
-            .prefix("ringfence-lab-")
+            .prefix(&format!("{}{}-", sweep::PREFIX, std::process::id()))
             .tempdir()
             .during("make a temporary directory")?;
         let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
