@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::error::{During, Result};
+use crate::error::{During, Error, Result};
 use crate::process::{Finished, run};
 use crate::sipp::{Plan, SippReport};
 use crate::target_directory;
@@ -144,7 +144,18 @@ fn sipvicious(
         // The tools write the address into Via as it is given: without brackets no server reads it.
         command.args(["-6", "-x", &format!("[{from}]")]);
     }
-    run(command.arg(target.to_string()), LIMIT)
+    let finished = run(command.arg(target.to_string()), LIMIT)?;
+    // A tool that broke has found nothing either, which says nothing about the target.
+    if finished
+        .stderr
+        .contains("Traceback (most recent call last)")
+    {
+        return Err(Error::Failed {
+            command: format!("{command:?}"),
+            output: finished.output(),
+        });
+    }
+    Ok(finished)
 }
 
 /// The two columns of a table that sipvicious draws; the first row is its head.

@@ -15,6 +15,8 @@ use crate::error::{During, Error, Result};
 
 /// How long a program has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+/// What `nsenter` and shells end with when the program does not exist.
+const NOT_FOUND: i32 = 127;
 const POLL: Duration = Duration::from_millis(10);
 
 /// What a program that has ended left behind.
@@ -40,6 +42,7 @@ impl Finished {
 /// A program that runs in a process group of its own, which dies with this value.
 #[derive(Debug)]
 pub(crate) struct Running {
+    command: String,
     child: Child,
     ended: Option<ExitStatus>,
     stdout: File,
@@ -63,6 +66,7 @@ impl Running {
                 source,
             })?;
         Ok(Self {
+            command: format!("{command:?}"),
             child,
             ended: None,
             stdout,
@@ -127,10 +131,19 @@ impl Running {
 
     fn finish(mut self, timed_out: bool) -> Result<Finished> {
         let status = self.reap().during("wait for a program")?;
+        let code = status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        // An attacker that is not installed must not pass for one that found nothing.
+        if code == NOT_FOUND {
+            let source = std::io::Error::other(read_all(&self.stderr)?.trim().to_owned());
+            return Err(Error::Start {
+                program: std::mem::take(&mut self.command),
+                source,
+            });
+        }
         Ok(Finished {
-            code: status
-                .code()
-                .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            code,
             timed_out,
             stdout: read_all(&self.stdout)?,
             stderr: read_all(&self.stderr)?,
@@ -243,5 +256,7 @@ mod tests {
     fn a_missing_program_names_the_remedy() {
         let error = run(&mut Command::new("/nonexistent/program"), POLL).unwrap_err();
         assert!(error.to_string().contains("run lab/setup.sh"));
+        let error = run(&mut shell("exec /nonexistent/program"), GRACE).unwrap_err();
+        assert!(error.to_string().contains("run lab/setup.sh"), "{error}");
     }
 }
