@@ -1,0 +1,160 @@
+//! Ringfence itself, as an administrator runs it on the telephone system.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::error::{During, Error, Result};
+use crate::process::{Finished, Running, run, wait_until};
+use crate::target_directory;
+use crate::topology::Lab;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A Ringfence of the laboratory, with a bpffs, a state directory and a control socket of its
+/// own. What is pinned in the bpffs outlives the daemon and goes with this value.
+#[derive(Debug)]
+pub struct Ringfence<'lab> {
+    lab: &'lab Lab,
+    binary: PathBuf,
+    directory: PathBuf,
+    daemon: Option<Running>,
+}
+
+impl<'lab> Ringfence<'lab> {
+    /// Prepares the directories; nothing runs yet. The program is that of the environment
+    /// variable `RINGFENCE_BIN`, or else the one that `cargo build` makes.
+    pub fn prepare(lab: &'lab Lab) -> Result<Self> {
+        let named = std::env::var_os("RINGFENCE_BIN").map(PathBuf::from);
+        Self::prepare_program(
+            lab,
+            named.unwrap_or_else(|| target_directory().join("debug/ringfence")),
+        )
+    }
+
+    /// Prepares the directories for a given program.
+    pub fn prepare_program(lab: &'lab Lab, program: PathBuf) -> Result<Self> {
+        let directory = lab.directory("ringfence-")?;
+        for name in ["bpf", "state"] {
+            let path = directory.join(name);
+            fs::create_dir(&path).during(format!("make {}", path.display()))?;
+        }
+        let bpffs = directory.join("bpf");
+        mount(
+            Some("bpf"),
+            &bpffs,
+            Some("bpf"),
+            MsFlags::empty(),
+            None::<&str>,
+        )
+        .during(format!("mount a bpffs at {}", bpffs.display()))?;
+        Ok(Self {
+            lab,
+            binary: program,
+            directory,
+            daemon: None,
+        })
+    }
+
+    /// Where the bpffs is mounted.
+    pub fn bpffs(&self) -> PathBuf {
+        self.directory.join("bpf")
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("control.sock")
+    }
+
+    /// Writes a file beside the state, such as a configuration or a country list.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.directory.join(name);
+        fs::write(&path, text).during(format!("write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Starts `ringfence run ARGUMENTS` in the `pbx` and returns when its control socket
+    /// answers. A daemon that runs already is killed first.
+    pub fn start(&mut self, arguments: &[&str]) -> Result<()> {
+        self.kill9()?;
+        let mut command = self.lab.pbx.command(&self.binary);
+        command.arg("run").args(arguments);
+        command
+            .arg("--bpffs")
+            .arg(self.bpffs())
+            .arg("--state")
+            .arg(self.state());
+        command.arg("--socket").arg(self.socket());
+        let daemon = Running::start(&mut command)?;
+        let ready = wait_until(STARTS_WITHIN, || {
+            Ok(daemon.has_ended()? || UnixStream::connect(self.socket()).is_ok())
+        })?;
+        if !ready || daemon.has_ended()? {
+            return Err(Error::NotReady {
+                what: format!("{} run", self.binary.display()),
+                after: STARTS_WITHIN,
+                output: daemon.kill()?.output(),
+            });
+        }
+        self.daemon = Some(daemon);
+        Ok(())
+    }
+
+    /// Whether the daemon runs.
+    pub fn is_running(&self) -> Result<bool> {
+        self.daemon
+            .as_ref()
+            .map_or(Ok(false), |daemon| Ok(!daemon.has_ended()?))
+    }
+
+    /// What the daemon has printed until now.
+    pub fn log(&self) -> Result<String> {
+        self.daemon
+            .as_ref()
+            .map_or_else(|| Ok(String::new()), Running::output)
+    }
+
+    /// Stops the daemon with SIGTERM, which leaves the fence standing.
+    pub fn terminate(&mut self) -> Result<Option<Finished>> {
+        self.daemon.take().map(Running::terminate).transpose()
+    }
+
+    /// Kills the daemon with SIGKILL.
+    pub fn kill9(&mut self) -> Result<Option<Finished>> {
+        self.daemon.take().map(Running::kill).transpose()
+    }
+
+    /// Runs `ringfence ARGUMENTS --socket PATH` in the `pbx`.
+    pub fn cli(&self, arguments: &[&str]) -> Result<Finished> {
+        run(
+            self.command()
+                .args(arguments)
+                .arg("--socket")
+                .arg(self.socket()),
+            ANSWERS_WITHIN,
+        )
+    }
+
+    /// The program in the `pbx`, with no argument yet: for what needs no daemon.
+    pub fn command(&self) -> Command {
+        self.lab.pbx.command(&self.binary)
+    }
+}
+
+impl Drop for Ringfence<'_> {
+    fn drop(&mut self) {
+        // The daemon goes before the directories that it uses; an error has nobody to hear it.
+        self.daemon = None;
+        let _ = umount2(&self.bpffs(), MntFlags::MNT_DETACH);
+    }
+}

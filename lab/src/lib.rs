@@ -1,0 +1,50 @@
+//! The test laboratory of Ringfence: real components in network namespaces.
+//!
+//! [`Lab`] lays out the network, [`Kamailio`] is the telephone system, [`Phone`] a SIPp phone,
+//! [`attack`] the tools that scanners use, [`Ringfence`] the fence under test, and
+//! [`PacketCounter`] what was really on the wire. All traffic stays inside namespaces that the
+//! laboratory made, and every run is bounded in count and time.
+//!
+//! `lab/setup.sh` installs what is run here. Everything needs root: a test begins with
+//! [`needs_root`].
+
+use std::path::{Path, PathBuf};
+
+pub mod attack;
+mod error;
+mod fence;
+mod kamailio;
+mod netns;
+mod packets;
+mod phone;
+mod process;
+mod sipp;
+mod sweep;
+mod topology;
+
+pub use error::{Error, Result};
+pub use fence::Ringfence;
+pub use kamailio::{Kamailio, Request};
+pub use netns::Netns;
+pub use packets::{Packet, PacketCounter};
+pub use phone::{CallReport, Phone, Transport};
+pub use process::Finished;
+pub use sipp::SippReport;
+pub use topology::{Lab, PBX_V4, PBX_V6, Subnets};
+
+/// Whether the caller must skip: says so on standard output when the process is not root.
+pub fn needs_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("skipped: needs root");
+    }
+    !root
+}
+
+/// Where cargo builds, and `lab/setup.sh` keeps its Python environment.
+fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    )
+}
