@@ -118,11 +118,12 @@ fn ticks(ns: u64) -> u64 {
     ns >> TICK_SHIFT
 }
 
-/// All ones where `a < b`, both below 2^63. Arithmetic instead of a comparison: the kernel's
-/// verifier follows both ways of every branch, and here there would be thousands.
+/// All ones where `a >= b`, else 0; both below 2^63. Arithmetic of a form that the compiler does
+/// not make a branch of: the kernel's verifier follows both ways of every branch, and here there
+/// would be thousands.
 #[inline(always)]
-fn below(a: u64, b: u64) -> u64 {
-    (a.wrapping_sub(b) as i64 >> 63) as u64
+fn at_least(a: u64, b: u64) -> u64 {
+    (a.wrapping_sub(b) >> 63).wrapping_sub(1)
 }
 
 /// How far the word's time lies ahead of `now`, in ticks; 0 where it lies behind, or so far ahead
@@ -130,7 +131,7 @@ fn below(a: u64, b: u64) -> u64 {
 #[inline(always)]
 fn ahead(word: u64, now: u64, most: u64) -> u64 {
     let distance = word.wrapping_sub(now) & TIME_MASK;
-    distance & !below(most, distance)
+    distance & at_least(most, distance)
 }
 
 /// The place in `bucket` of the word of `owner`, or of the one to take over: free, or the least in
@@ -143,11 +144,11 @@ pub fn choose(bucket: &Bucket, owner: Owner, now_ns: u64) -> usize {
     let mut way = 0;
     while way < WAYS {
         let word = bucket[way];
-        let others = below(0, (word ^ mark) >> TIME_BITS);
+        let others = at_least((word ^ mark) >> TIME_BITS, 1);
         // The debt of others, above the place; its own word comes before any other.
         let debt = (1 + ahead(word, now, TIME_MASK >> 1)) & others;
         let this = debt << 3 | way as u64;
-        best ^= (best ^ this) & below(this, best);
+        best = this ^ ((this ^ best) & at_least(this, best));
         way += 1;
     }
     best as usize & (WAYS - 1)

@@ -157,11 +157,12 @@ const fn is_extension(next: u32) -> bool {
     next & 0x40 == 0 && bits >> (next & 0x3f) & 1 == 1
 }
 
-/// All ones where `a` is `b`, both below 2^31. Arithmetic, since the kernel's verifier follows
-/// both ways of every branch of every turn of a loop.
+/// All ones where `a` is not `b`, else 0; both below 2^31. Arithmetic of a form that the compiler
+/// does not make a branch of: the kernel's verifier follows both ways of every branch of every
+/// turn of a loop.
 #[inline(always)]
-const fn same(a: u32, b: u32) -> u32 {
-    ((a ^ b).wrapping_sub(1) as i32 >> 31) as u32
+const fn differ(a: u32, b: u32) -> u32 {
+    ((a ^ b).wrapping_sub(1) >> 31).wrapping_sub(1)
 }
 
 #[inline(always)]
@@ -196,14 +197,14 @@ fn ipv6(frame: &impl Bytes, verdict: &mut Verdict, at: u32) -> Network {
             break;
         };
         let extension = u32::from_be(extension);
-        let fragmented = same(next, FRAGMENT as u32);
-        let authenticated = same(next, AUTHENTICATION as u32);
+        let whole = differ(next, FRAGMENT as u32);
+        let plain = differ(next, AUTHENTICATION as u32);
         // Units of 8 bytes beyond the first 8; of 4 beyond the first 8 for authentication
         // (RFC 4302, section 2.2); a fragment header has 8 bytes (RFC 8200, section 4.5).
-        let units = (extension >> 16 & 0xff) & !fragmented;
-        pieces |= extension & 0xfff9 & fragmented;
+        let units = (extension >> 16 & 0xff) & whole;
+        pieces += (extension & 0xfff9) - (extension & 0xfff9 & whole);
         next = extension >> 24;
-        transport += 8 + units * 8 - (units * 4 & authenticated);
+        transport += 8 + units * 4 + (units * 4 & plain);
         count += 1;
         if pieces & 0xfff8 != 0 {
             break;

@@ -189,7 +189,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     }
 
     /// Whether the source may speak to the service with a message of this class.
-    #[inline(always)]
+    #[inline(never)]
     fn admitted(&mut self, service: &Service, class: Class) -> bool {
         if self.is(list_flags::TRUNK | list_flags::PROXY) {
             return true;
@@ -223,7 +223,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     }
 
     /// What a drop leads on to.
-    #[inline(always)]
+    #[inline(never)]
     fn consequences(&mut self, reason: Reason) {
         let policy = self.tables.policy;
         let strangers_fault = matches!(

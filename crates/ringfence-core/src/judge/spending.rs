@@ -25,7 +25,7 @@ const PASSED: u64 = 0x100;
 
 impl<B: Bench> Judge<'_, B> {
     /// The state of one of the source's rates; `charge` takes a token.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn rate(&mut self, what: u32, limit: &Limit, charge: bool) -> State {
         if limit.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
             return State::Within;
@@ -42,7 +42,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Charges a transaction once; whether the source is over its rate for the class.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn charge(&mut self, service: &Service, class: Class) -> bool {
         let passed = self.recall();
         let state = if self.scan.verdict.again == 1 && passed {
@@ -77,7 +77,7 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Looks whether the transaction was seen within the time that a sender repeats it (RFC 3261,
     /// timers B and F), and no more often than it may; whether it passed then.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn recall(&mut self) -> bool {
         if self.scan.verdict.transaction == 0 {
             return false;
@@ -92,7 +92,7 @@ impl<B: Bench> Judge<'_, B> {
         again && word & PASSED != 0
     }
 
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn remember(&mut self, passed: bool) {
         if self.scan.verdict.transaction == 0 {
             return;
@@ -111,7 +111,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Step 11: what strangers may get through, the source's part first.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn spend(&mut self, service: &Service) -> Reason {
         if service.budget.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
             return Reason::Clean;
