@@ -1,7 +1,6 @@
 //! What the judge asks of the place that it works in: packet bytes, tables, a clock, loops.
 
 use crate::address::Address;
-use crate::class::Class;
 use crate::country::{Country, CountryTable};
 use crate::hash::Key;
 use crate::limit::{Bucket, State};
@@ -202,15 +201,15 @@ pub enum Trace {
     },
     /// The message and its class.
     Message {
-        /// The class.
-        class: Class,
+        /// The number of its class.
+        class: u8,
         /// Whether the text is whole in what was seen.
         whole: bool,
     },
     /// The rate of the source for the class.
     Rate {
-        /// The class.
-        class: Class,
+        /// The number of the class.
+        class: u8,
         /// The state before this message.
         state: State,
         /// A transaction that was seen before.

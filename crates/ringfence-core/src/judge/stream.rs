@@ -4,13 +4,13 @@ use super::Judge;
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::flow::{Flow, Phase};
-use crate::framing::{self, Framing};
+use crate::framing::{self, FRAMING_STEPS, Framing};
 use crate::hash::mix;
 use crate::limit::State;
 use crate::packet::tcp_flags;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
-use crate::scan::{Kind, STEPS};
+use crate::scan::Kind;
 use crate::sip;
 
 /// Most message starts of a stranger that one TCP segment may hold.
@@ -35,7 +35,9 @@ impl<B: Bench> Judge<'_, B> {
     pub(super) fn tcp(&mut self) -> Reason {
         let service = self.service();
         let kind = service.kind();
-        if !self.admitted(service, Class::NewTcp) && !service.has(service_flags::OPENS_COUNTRY) {
+        if !self.admitted(service, Class::NewTcp as u8)
+            && !service.has(service_flags::OPENS_COUNTRY)
+        {
             return Reason::Country;
         }
         let flags = self.scan.verdict.flags;
@@ -61,7 +63,7 @@ impl<B: Bench> Judge<'_, B> {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn find_flow(&mut self) {
         let now = self.now();
         let key = self.tables.key;
@@ -70,14 +72,14 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Writes the flow's record.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn keep_flow(&mut self) {
         let now = self.now();
         self.scan.flow.keep(self.bench, now);
     }
 
     /// A SYN.
-    #[inline(always)]
+    #[inline(never)]
     fn opening(&mut self) -> Reason {
         let service = self.service();
         let plain = service.kind() == ServiceKind::Plain;
@@ -90,7 +92,7 @@ impl<B: Bench> Judge<'_, B> {
         verdict.transaction = mix(attempt, 0x5159) | 1;
         self.recall();
         let new = self.scan.verdict.again == 0;
-        if new && self.class_rate(service, Class::NewTcp, true) != State::Within {
+        if new && self.class_rate(service, Class::NewTcp as u8, true) != State::Within {
             return Reason::Rate;
         }
         self.remember(true);
@@ -98,7 +100,7 @@ impl<B: Bench> Judge<'_, B> {
             return Reason::Clean;
         }
         if new {
-            let reason = self.spend(service);
+            let reason = self.spend();
             if reason != Reason::Clean {
                 return reason;
             }
@@ -199,8 +201,20 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// One message, or more of its headers, from `position` in the segment on.
-    #[inline(never)]
+    #[inline(always)]
     fn unit(&mut self) -> Reason {
+        self.read_unit();
+        self.scan.outcome()
+    }
+
+    #[inline(never)]
+    fn read_unit(&mut self) {
+        let reason = self.unit_reason();
+        self.scan.set_outcome(reason);
+    }
+
+    #[inline(always)]
+    fn unit_reason(&mut self) -> Reason {
         let at = self.scan.position;
         if !self.fill(at) {
             return Reason::Malformed;
@@ -230,7 +244,7 @@ impl<B: Bench> Judge<'_, B> {
     /// Finds where the message in the window ends; `reason` is what became of it.
     #[inline(always)]
     fn frame(&mut self, reason: Reason) -> Reason {
-        B::repeat::<Framing>(self.scan, self.tables.policy, STEPS);
+        B::repeat::<Framing>(self.scan, self.tables.policy, FRAMING_STEPS);
         let state = self.scan.frame;
         if framing::broken(state) {
             return Reason::Malformed;
