@@ -142,6 +142,13 @@ pub struct Tables<'a> {
     pub key: &'a Key,
 }
 
+/// One turn of a loop that needs more than the window. In the kernel it is the callback of
+/// `bpf_loop`.
+pub trait Turn<B> {
+    /// Takes the turn; `true` ends the loop.
+    fn turn(bench: &mut B, tables: &Tables<'_>, scan: &mut Scan) -> bool;
+}
+
 /// A place that judges packets.
 pub trait Bench: Bytes {
     /// Boot time in ns.
@@ -175,6 +182,11 @@ pub trait Bench: Bytes {
 
     /// Takes steps until one ends the loop, at most `most` of them.
     fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32);
+
+    /// Takes turns, each with the whole bench, until one ends the loop, at most `most` of them.
+    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32)
+    where
+        Self: Sized;
 
     /// Hears what was asked and found, for explanations.
     #[inline(always)]

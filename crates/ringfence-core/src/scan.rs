@@ -153,7 +153,8 @@ pub struct Scan {
     pub(crate) branch: u32,
     /// The Request-URI, packed.
     pub(crate) request: u32,
-    reserved: u32,
+    /// 1: the segment repeats bytes from before the message last judged.
+    pub(crate) older: u32,
     /// Walks and searches: the next byte, and the byte to stop before.
     at: u32,
     limit: u32,
