@@ -140,6 +140,9 @@ pub struct Scan {
     twice: u32,
     headers_end: u32,
     wants_body: u32,
+    /// Line loop: the byte behind the last that may end a line.
+    end: u32,
+    reserved: u32,
     /// Walks to take, and how many.
     jobs: [Job; JOBS],
     job_count: u32,
@@ -316,6 +319,7 @@ impl Scan {
             let block = (at >> 6) as usize & (BLOCKS - 1);
             self.breaks[block] |= 1 << (at & 63);
         }
+        self.end = if closed { at + 1 } else { at };
         self.wants_body = wants_body as u32;
         self.block = 0;
         self.pending = self.breaks[0];
@@ -581,6 +585,10 @@ impl Step for Lines {
             return false;
         }
         let feed = scan.block * 64 + scan.pending.trailing_zeros();
+        if feed >= scan.end {
+            // What lies behind is another packet's.
+            return true;
+        }
         scan.pending &= scan.pending - 1;
         let from = scan.line;
         scan.line = feed + 1;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Trace};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Trace, Turn};
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
 use ringfence_core::judge::{judge, mark_banned};
@@ -273,6 +273,14 @@ impl Bench for Frame<'_> {
     fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32) {
         for _ in 0..most {
             if S::step(scan, policy) {
+                return;
+            }
+        }
+    }
+
+    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32) {
+        for _ in 0..most {
+            if T::turn(self, tables, scan) {
                 return;
             }
         }
