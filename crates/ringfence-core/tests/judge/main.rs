@@ -1,0 +1,5 @@
+//! The order of judgement, packet by packet.
+
+#[path = "../bench/mod.rs"]
+mod bench;
+mod headers;
