@@ -482,6 +482,11 @@ impl Step for Breaks {
             bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
             n += 1;
         }
+        // Behind the text lies what an older packet left.
+        let left = scan.length.wrapping_sub(scan.block * 64);
+        if left < 64 {
+            bits &= (1 << left) - 1;
+        }
         scan.breaks[block] = bits;
         scan.block += 1;
         scan.block * 64 >= scan.length + 1 || scan.block >= BLOCKS as u32
