@@ -202,7 +202,7 @@ fn ipv6(frame: &impl Bytes, verdict: &mut Verdict, at: u32) -> Network {
         // Units of 8 bytes beyond the first 8; of 4 beyond the first 8 for authentication
         // (RFC 4302, section 2.2); a fragment header has 8 bytes (RFC 8200, section 4.5).
         let units = (extension >> 16 & 0xff) & whole;
-        pieces += (extension & 0xfff9) - (extension & 0xfff9 & whole);
+        pieces |= (extension & 0xfff9) - (extension & 0xfff9 & whole);
         next = extension >> 24;
         transport += 8 + units * 4 + (units * 4 & plain);
         count += 1;
