@@ -666,6 +666,28 @@ impl Step for Find {
     }
 }
 
+/// Looks for the end of a quoted string (RFC 3261, section 25.1): a quote that no backslash takes
+/// its meaning from.
+pub struct Quoted;
+
+impl Step for Quoted {
+    #[inline(always)]
+    fn step(scan: &mut Scan, _: &Policy) -> bool {
+        let word = scan.word(scan.at);
+        let marks = zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'));
+        if marks == 0 {
+            scan.at += 8;
+        } else {
+            scan.at += first(marks);
+            if scan.byte(scan.at) == b'"' {
+                return true;
+            }
+            scan.at += 2;
+        }
+        scan.at >= scan.limit
+    }
+}
+
 /// Bytes that end a walk before its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]

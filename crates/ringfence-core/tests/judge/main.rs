@@ -3,3 +3,5 @@
 #[path = "../bench/mod.rs"]
 mod bench;
 mod headers;
+mod rates;
+mod sip;
