@@ -74,7 +74,9 @@ pub struct Verdict {
     action: u8,
     banned: u8,
     destroy: u8,
-    reserved: [u8; 4],
+    /// 1: the transaction was paid for out of the budget before.
+    pub(crate) paid: u8,
+    reserved: [u8; 3],
 }
 
 impl Verdict {
@@ -105,6 +107,7 @@ impl Verdict {
         self.link = link as u8;
         self.doubtful = 0;
         self.again = 0;
+        self.paid = 0;
         self.named = 0;
         self.reason = 0;
         self.action = Action::Pass as u8;

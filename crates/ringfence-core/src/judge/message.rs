@@ -114,10 +114,7 @@ impl<B: Bench> Judge<'_, B> {
         if !admitted && !named {
             return Reason::Country;
         }
-        if self.scan.verdict.again == 1 {
-            return Reason::Clean;
-        }
-        self.spend(service)
+        self.spend_once(service)
     }
 
     /// What is no SIP.

@@ -6,7 +6,6 @@ use crate::class::Class;
 use crate::flow::{Flow, Phase};
 use crate::framing::{self, Framing};
 use crate::hash::mix;
-use crate::limit::State;
 use crate::packet::tcp_flags;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
@@ -88,20 +87,15 @@ impl<B: Bench> Judge<'_, B> {
         let verdict = &mut self.scan.verdict;
         let attempt = u64::from(verdict.source_port) << 32 | u64::from(verdict.sequence);
         verdict.transaction = mix(attempt, 0x5159) | 1;
-        self.recall();
-        let new = self.scan.verdict.again == 0;
-        if new && self.class_rate(service, Class::NewTcp, true) != State::Within {
+        if self.charge(service, Class::NewTcp) {
             return Reason::Rate;
         }
-        self.remember(true);
         if plain {
             return Reason::Clean;
         }
-        if new {
-            let reason = self.spend(service);
-            if reason != Reason::Clean {
-                return reason;
-            }
+        let reason = self.spend_once(service);
+        if reason != Reason::Clean {
+            return reason;
         }
         self.find_flow();
         let first = self.scan.verdict.sequence.wrapping_add(1);
