@@ -119,6 +119,8 @@ impl<B: Bench> Judge<'_, B> {
         {
             return Reason::Rate;
         }
+        // It lasts for as long as its packets come, however many they are.
+        self.scan.verdict.again = 0;
         self.remember(true);
         Reason::Clean
     }

@@ -111,7 +111,9 @@ impl<B: Bench> Judge<'_, B> {
             let seconds = (self.now() / 1_000_000_000) as u16;
             new |= u64::from(seconds) << 16 | 1;
         }
-        self.bench.swap_cell(Cells::Transactions, index, old, new);
+        if new != old {
+            self.bench.swap_cell(Cells::Transactions, index, old, new);
+        }
     }
 
     /// Spends once for all sendings of a transaction.
