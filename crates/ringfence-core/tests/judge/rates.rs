@@ -32,7 +32,7 @@ fn burst_and_refill_by_class() {
     ];
     for (method, class) in cases {
         let mut world = limited(class);
-        let mut send = |world: &mut World, n: u32| {
+        let send = |world: &mut World, n: u32| {
             world.sip(&request(method, "sip:x@y", &format!("z9hG4bK-{n}"), ""))
         };
         for n in 0..20 {

@@ -73,6 +73,7 @@ fn tags_of_to() {
         ("To: <sip:x@y>;a=\";tag=1\"", plain),
         ("To: <sip:x@y>;a=\"\\\";tag=1\"", plain),
         ("To: <sip:x@y>;a=\"b\";tag=1", dialogue),
+        ("To: <sip:x@y>;a;b;c;d;e;f;g;h;i;j;k;l;m;n;o;p;q;r;s", plain),
     ] {
         let text = format!("INVITE sip:x@y SIP/2.0\r\n{to}\r\nFrom: <sip:a@b>;tag=2\r\n\r\n");
         assert_eq!(judged(text.as_bytes()), (Reason::Clean, Some(class)), "{to}");
