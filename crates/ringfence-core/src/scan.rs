@@ -564,6 +564,11 @@ impl Step for Breaks {
             bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
             n += 1;
         }
+        // Behind the text lies what an older packet left.
+        let left = scan.length.wrapping_sub(scan.block * 64);
+        if left < 64 {
+            bits &= (1 << left) - 1;
+        }
         scan.breaks[block] = bits;
         scan.block += 1;
         scan.block * 64 > scan.length
@@ -743,6 +748,28 @@ impl Step for Find {
             return true;
         }
         scan.at += 8;
+        scan.at >= scan.limit
+    }
+}
+
+/// Looks for the end of a quoted string (RFC 3261, section 25.1): a quote that no backslash takes
+/// its meaning from.
+pub struct Quoted;
+
+impl Step for Quoted {
+    #[inline(always)]
+    fn step(scan: &mut Scan, _: &Policy) -> bool {
+        let word = scan.word(scan.at);
+        let marks = zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'));
+        if marks == 0 {
+            scan.at += 8;
+        } else {
+            scan.at += first(marks);
+            if scan.byte(scan.at) == b'"' {
+                return true;
+            }
+            scan.at += 2;
+        }
         scan.at >= scan.limit
     }
 }

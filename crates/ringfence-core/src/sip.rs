@@ -5,7 +5,7 @@ use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
 use crate::scan::{
-    Find, Kind, STEPS, Scan, Span, Step, Stops, WALK_STEPS, Walk, every, head, lower, text,
+    Find, Kind, Quoted, STEPS, Scan, Span, Step, Stops, WALK_STEPS, Walk, every, head, lower, text,
 };
 use core::marker::PhantomData;
 
@@ -154,29 +154,19 @@ fn parts<B: Bench>(scan: &mut Scan, policy: &Policy, value: Span) -> Parts {
     let mut from = value.from;
     let mut display = Span::NONE;
     if scan.byte(from) == b'"' {
-        let mut at = from + 1;
-        let mut n = 0;
-        while n < 3 {
-            let quote = find::<B>(
-                scan,
-                policy,
-                Span {
-                    from: at,
-                    to: value.to,
-                },
-                Bytes(b'"', b'"'),
-            );
-            display = Span {
+        let quote = closing_quote::<B>(
+            scan,
+            policy,
+            Span {
                 from: from + 1,
-                to: quote,
-            };
-            at = quote + 1;
-            if quote >= value.to || scan.byte(quote - 1) != b'\\' {
-                break;
-            }
-            n += 1;
-        }
-        from = at;
+                to: value.to,
+            },
+        );
+        display = Span {
+            from: from + 1,
+            to: quote,
+        };
+        from = quote + 1;
     }
     let angle = find::<B>(scan, policy, Span { from, to: value.to }, Bytes(b'<', b'<'));
     if angle < value.to {
@@ -255,6 +245,19 @@ fn find_packed<B: Bench>(scan: &mut Scan, policy: &Policy, span: u32, bytes: u32
     scan.found()
 }
 
+/// Where the quoted string whose inside begins with `span` is closed; the end of `span` if nowhere.
+#[inline(always)]
+fn closing_quote<B: Bench>(scan: &mut Scan, policy: &Policy, span: Span) -> u32 {
+    closing_quote_packed::<B>(scan, policy, span.pack())
+}
+
+#[inline(never)]
+fn closing_quote_packed<B: Bench>(scan: &mut Scan, policy: &Policy, span: u32) -> u32 {
+    scan.begin_find(Span::unpack(span), b'"', b'"');
+    B::repeat::<Quoted>(scan, policy, STEPS);
+    scan.found()
+}
+
 /// Looks at one parameter: whether it is the wanted one.
 struct Parameters<B>(PhantomData<B>);
 
@@ -304,32 +307,47 @@ fn find_parameter<B: Bench>(
 /// Whether the To header has a tag: the request is part of a dialogue, or says so.
 #[inline(always)]
 pub fn has_to_tag<B: Bench>(scan: &mut Scan, policy: &Policy) -> bool {
-    let to = scan.span(Kind::To);
+    let mut to = scan.trim_start(scan.span(Kind::To));
+    // A display name may hold anything, what looks like a tag among it.
+    if scan.byte(to.from) == b'"' {
+        to.from += 1;
+        to.from = closing_quote::<B>(scan, policy, to) + 1;
+    }
     // Behind the URI's angle brackets: a parameter of the URI itself is no tag.
     let angle = find::<B>(scan, policy, to, Bytes(b'>', b'>'));
     let from = if angle < to.to { angle } else { to.from };
     scan.target = Span { from, to: to.to }.pack();
-    B::repeat::<ToTag<B>>(scan, policy, PARAMETERS);
-    scan.target != 0
+    scan.turn = 0;
+    B::repeat::<ToTag<B>>(scan, policy, 2 * PARAMETERS);
+    scan.turn == 1
 }
 
-/// Looks at one parameter: whether it is a tag, also with white space around its name.
+/// Looks at one parameter, or passes over a quoted value: whether it is a tag, also with white
+/// space around its name.
 struct ToTag<B>(PhantomData<B>);
 
 impl<B: Bench> Step for ToTag<B> {
     #[inline(always)]
     fn step(scan: &mut Scan, policy: &Policy) -> bool {
         let value = Span::unpack(scan.target);
-        let semicolon = find_here::<B>(scan, policy, value, Bytes(b';', b';'));
-        let from = semicolon + 1;
-        if semicolon >= value.to {
+        let mark = find_here::<B>(scan, policy, value, Bytes(b';', b'"'));
+        let from = mark + 1;
+        if mark >= value.to {
             scan.target = 0;
             return true;
         }
+        if scan.byte(mark) == b'"' {
+            let inside = Span { from, to: value.to };
+            let from = closing_quote::<B>(scan, policy, inside) + 1;
+            scan.target = Span { from, to: value.to }.pack();
+            return false;
+        }
         scan.target = Span { from, to: value.to }.pack();
         let name = scan.trim_start(Span { from, to: value.to }).from;
-        head(lower(scan.word(name)), 3) == const { text(b"tag") }
-            && matches!(scan.byte(name + 3), b'=' | b' ' | b'\t')
+        let tag = head(lower(scan.word(name)), 3) == const { text(b"tag") }
+            && matches!(scan.byte(name + 3), b'=' | b' ' | b'\t');
+        scan.turn = u32::from(tag);
+        tag
     }
 }
 

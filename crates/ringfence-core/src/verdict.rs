@@ -76,7 +76,9 @@ pub struct Verdict {
     destroy: u8,
     /// 1: the source's country is admitted for the class.
     pub(crate) admitted: u8,
-    reserved: [u8; 3],
+    /// 1: the transaction was paid for out of the budget before.
+    pub(crate) paid: u8,
+    reserved: [u8; 2],
 }
 
 impl Verdict {
@@ -107,6 +109,7 @@ impl Verdict {
         self.link = link as u8;
         self.doubtful = 0;
         self.again = 0;
+        self.paid = 0;
         self.named = 0;
         self.reason = 0;
         self.action = Action::Pass as u8;

@@ -52,9 +52,11 @@ impl<B: Bench> Judge<'_, B> {
         if matches!(first as u8, b'\r' | b'\n' | 0) && sip::only_line_ends(self.scan, 0) {
             return self.keep_alive(service);
         }
-        let reason = self.message(true);
+        // What goes on in another piece does not end with this one.
         let first_piece = self.scan.verdict.fragment() == Fragment::First;
-        if first_piece && reason == Reason::Malformed && !self.scan.has(Kind::StartLine) {
+        let reason = self.message(!first_piece);
+        let unread = matches!(reason, Reason::Malformed | Reason::Incomplete);
+        if first_piece && unread && !self.scan.has(Kind::StartLine) {
             return Reason::BadFragment;
         }
         reason
@@ -117,6 +119,8 @@ impl<B: Bench> Judge<'_, B> {
         {
             return Reason::Rate;
         }
+        // It lasts for as long as its packets come, however many they are.
+        self.scan.verdict.again = 0;
         self.remember(true);
         Reason::Clean
     }

@@ -69,10 +69,7 @@ impl<B: Bench> Judge<'_, B> {
                 return Reason::Country;
             }
         }
-        if self.scan.verdict.again == 1 {
-            return Reason::Clean;
-        }
-        self.spend()
+        self.spend_once()
     }
 
     #[inline(always)]
@@ -98,15 +95,20 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Finds the lines of the message, its class and its Request-URI.
-    #[inline(never)]
+    #[inline(always)]
     fn classify(&mut self, closed: bool) -> Text {
+        let text = self.read_start(closed);
+        if text == Text::Message {
+            self.read_to_tag();
+        }
+        text
+    }
+
+    #[inline(never)]
+    fn read_start(&mut self, closed: bool) -> Text {
         let policy = self.tables.policy;
-        lines::<B>(
-            self.scan,
-            policy,
-            closed,
-            policy.flags & policy_flags::BODY != 0,
-        );
+        let body = policy.flags & policy_flags::BODY != 0;
+        lines::<B>(self.scan, policy, closed, body);
         let (class, target) = match sip::start::<B>(self.scan, policy) {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
@@ -118,13 +120,19 @@ impl<B: Bench> Judge<'_, B> {
         };
         self.scan.request = target.pack();
         self.scan.verdict.class = class as u8;
+        Text::Message
+    }
+
+    /// A request with a To tag is part of a dialogue, or says so.
+    #[inline(never)]
+    fn read_to_tag(&mut self) {
         const SETTLED: u32 = 1 << Class::Register as u32
             | 1 << Class::InDialogue as u32
             | 1 << Class::Response as u32;
-        if SETTLED >> class as u32 & 1 == 0 && sip::has_to_tag::<B>(self.scan, policy) {
+        let settled = SETTLED >> (self.scan.verdict.class & 31) & 1 == 1;
+        if !settled && sip::has_to_tag::<B>(self.scan, self.tables.policy) {
             self.scan.verdict.class = Class::InDialogue as u8;
         }
-        Text::Message
     }
 
     #[inline(never)]

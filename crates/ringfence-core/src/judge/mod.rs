@@ -94,18 +94,14 @@ impl<'a, B: Bench> Judge<'a, B> {
             Network::Other => return Reason::Unprotected,
             Network::Truncated => return Reason::Malformed,
         }
-        let source = self.scan.verdict.source;
-        let listed = self.bench.listed(&source);
-        self.bench.trace(Trace::Source(listed));
-        self.scan.verdict.listed = listed.flags;
+        self.look_up();
         if self.is(list_flags::DENIED) {
             return Reason::Denied;
         }
         if self.is(list_flags::OWN) {
             return Reason::Spoofed;
         }
-        let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1 == 1;
-        if self.is(list_flags::PERMITTED) || neighbour {
+        if self.is(list_flags::PERMITTED) {
             return Reason::Permitted;
         }
         let doubtful = self.scan.verdict.doubtful == 1;
@@ -117,11 +113,8 @@ impl<'a, B: Bench> Judge<'a, B> {
                 Reason::Unprotected
             };
         }
-        if policy.flags & policy_flags::PROTECT != 0 {
-            let destination = self.scan.verdict.destination;
-            if self.bench.listed(&destination).flags & list_flags::PROTECTED == 0 {
-                return Reason::Unprotected;
-            }
+        if policy.flags & policy_flags::PROTECT != 0 && !self.protected() {
+            return Reason::Unprotected;
         }
         if let Fragment::Later(offset) = self.scan.verdict.fragment() {
             return self.later_fragment(offset);
@@ -149,6 +142,23 @@ impl<'a, B: Bench> Judge<'a, B> {
         }
         self.locate();
         if udp { self.udp() } else { self.tcp() }
+    }
+
+    /// What the lists say of the source. A neighbour on this interface is permitted.
+    #[inline(never)]
+    fn look_up(&mut self) {
+        let source = self.scan.verdict.source;
+        let listed = self.bench.listed(&source);
+        self.bench.trace(Trace::Source(listed));
+        let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1;
+        self.scan.verdict.listed = listed.flags | neighbour * list_flags::PERMITTED;
+    }
+
+    /// Whether the destination is behind the fence.
+    #[inline(never)]
+    fn protected(&mut self) -> bool {
+        let destination = self.scan.verdict.destination;
+        self.bench.listed(&destination).flags & list_flags::PROTECTED != 0
     }
 
     /// The service that the packet is for.

@@ -20,7 +20,10 @@ pub(super) mod what {
 /// Retransmissions of one transaction that cost nothing (RFC 3261, section 17.1.2.1: eleven
 /// sendings of a request over UDP).
 const REPEATS: u8 = 11;
+/// In the word of a transaction: it was within its rate.
 const PASSED: u64 = 0x100;
+/// In the word of a transaction: the budget let it through.
+const PAID: u64 = 0x200;
 
 impl<B: Bench> Judge<'_, B> {
     /// The state of one of the source's rates; `charge` takes a token.
@@ -90,6 +93,7 @@ impl<B: Bench> Judge<'_, B> {
         let count = word as u8;
         let again = word >> 32 << 32 == mark && count != 0 && count < REPEATS && age <= 32;
         self.scan.verdict.again = again as u8;
+        self.scan.verdict.paid = (again && word & PAID != 0) as u8;
         again && word & PASSED != 0
     }
 
@@ -102,13 +106,33 @@ impl<B: Bench> Judge<'_, B> {
         let old = self.bench.cell(Cells::Transactions, index);
         let mut new = mark | if passed { PASSED } else { 0 };
         if self.scan.verdict.again == 1 {
-            new |= old & 0xffff_00ff;
+            new |= old & (0xffff_00ff | PAID);
             new += 1;
         } else {
             let seconds = (self.now() / 1_000_000_000) as u16;
             new |= u64::from(seconds) << 16 | 1;
         }
-        self.bench.swap_cell(Cells::Transactions, index, old, new);
+        if new != old {
+            self.bench.swap_cell(Cells::Transactions, index, old, new);
+        }
+    }
+
+    /// Spends once for all sendings of a transaction.
+    #[inline(never)]
+    pub(super) fn spend_once(&mut self) -> Reason {
+        if self.scan.verdict.paid == 1 {
+            return Reason::Clean;
+        }
+        let reason = self.spend();
+        if reason == Reason::Clean && self.scan.verdict.transaction != 0 {
+            let (index, mark) = self.transaction_cell();
+            let old = self.bench.cell(Cells::Transactions, index);
+            if old >> 32 << 32 == mark {
+                self.bench
+                    .swap_cell(Cells::Transactions, index, old, old | PAID);
+            }
+        }
+        reason
     }
 
     /// Step 11: what strangers may get through, the source's part first.

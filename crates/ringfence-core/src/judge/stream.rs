@@ -6,7 +6,6 @@ use crate::class::Class;
 use crate::flow::{Flow, Phase};
 use crate::framing::{self, FRAMING_STEPS, Framing};
 use crate::hash::mix;
-use crate::limit::State;
 use crate::packet::tcp_flags;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
@@ -109,20 +108,15 @@ impl<B: Bench> Judge<'_, B> {
         let verdict = &mut self.scan.verdict;
         let attempt = u64::from(verdict.source_port) << 32 | u64::from(verdict.sequence);
         verdict.transaction = mix(attempt, 0x5159) | 1;
-        self.recall();
-        let new = self.scan.verdict.again == 0;
-        if new && self.class_rate(service, Class::NewTcp as u8, true) != State::Within {
+        if self.charge() {
             return Reason::Rate;
         }
-        self.remember(true);
         if plain {
             return Reason::Clean;
         }
-        if new {
-            let reason = self.spend();
-            if reason != Reason::Clean {
-                return reason;
-            }
+        let reason = self.spend_once();
+        if reason != Reason::Clean {
+            return reason;
         }
         self.find_flow();
         let first = self.scan.verdict.sequence.wrapping_add(1);
