@@ -130,6 +130,8 @@ pub struct Scan {
     pub(crate) bits: u64,
     /// The parameter looked for.
     pub(crate) name: u64,
+    /// Walks: the bytes below 64 to stop at.
+    stop_bits: u64,
     /// Bytes of the window in use.
     length: u32,
     block: u32,
@@ -142,7 +144,8 @@ pub struct Scan {
     wants_body: u32,
     /// Line loop: the byte behind the last that may end a line.
     end: u32,
-    reserved: u32,
+    /// Walks: one more byte to stop at.
+    stop_byte: u32,
     /// Walks to take, and how many.
     jobs: [Job; JOBS],
     job_count: u32,
@@ -393,6 +396,9 @@ impl Scan {
         self.state = u32::from(job.start);
         self.restart = u32::from(job.start);
         self.stops = u32::from(job.stops);
+        self.stop_bits = STOP_BITS[job.stops as usize & 7];
+        let bracket = job.stops == Stops::Bracket as u8;
+        self.stop_byte = if bracket { u32::from(b']') } else { NO_BYTE };
         true
     }
 
@@ -807,18 +813,20 @@ const DISPLAY_STOPS: u64 = set(b"\"<");
 const LINE_STOPS: u64 = set(b"\r\n");
 const PARAMETER_STOPS: u64 = set(b";>,? \t\r\n\0");
 
-#[inline(always)]
-fn stops(stops: u32, byte: u8) -> bool {
-    let bits = match stops {
-        0 => return false,
-        1 => HOST_STOPS,
-        2 => return byte == b']',
-        3 => DISPLAY_STOPS,
-        4 => PARAMETER_STOPS,
-        _ => LINE_STOPS,
-    };
-    byte < 64 && bits >> byte & 1 == 1
-}
+/// The bytes below 64 that end a walk, by the number of its [`Stops`].
+const STOP_BITS: [u64; 8] = [
+    0,
+    HOST_STOPS,
+    0,
+    DISPLAY_STOPS,
+    PARAMETER_STOPS,
+    LINE_STOPS,
+    0,
+    0,
+];
+
+/// No byte.
+const NO_BYTE: u32 = 0x100;
 
 /// Walks the automaton over eight bytes of the current walk, or takes up the next.
 pub struct Walk;
@@ -838,7 +846,8 @@ impl Step for Walk {
         while n < 8 {
             let byte = word as u8;
             word >>= 8;
-            let stop = stops(scan.stops, byte);
+            let low = scan.stop_bits >> (byte & 63) & u64::from(byte < 64) == 1;
+            let stop = low || scan.stop_byte == u32::from(byte);
             state = if stop {
                 automaton.end(state)
             } else {

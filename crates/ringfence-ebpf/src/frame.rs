@@ -133,8 +133,13 @@ struct Turns<'f, 't> {
 /// The callback of `bpf_loop` for turns.
 extern "C" fn turn<'f, T: Turn<Frame<'f>>>(_: u32, context: *mut Turns<'f, '_>) -> c_long {
     // SAFETY: `turns` filled it with valid pointers, which nothing else uses meanwhile.
-    let (frame, tables, scan) =
-        unsafe { (&mut *(*context).frame, &*(*context).tables, &mut *(*context).scan) };
+    let (frame, tables, scan) = unsafe {
+        (
+            &mut *(*context).frame,
+            &*(*context).tables,
+            &mut *(*context).scan,
+        )
+    };
     c_long::from(T::turn(frame, tables, scan))
 }
 
@@ -151,7 +156,10 @@ impl Bench for Frame<'_> {
 
     #[inline(always)]
     fn listed(&self, address: &Address) -> Listed {
-        maps::LISTS.get(&Key::new(128, *address)).copied().unwrap_or_default()
+        maps::LISTS
+            .get(&Key::new(128, *address))
+            .copied()
+            .unwrap_or_default()
     }
 
     #[inline(always)]
@@ -224,7 +232,11 @@ impl Bench for Frame<'_> {
 
     #[inline(always)]
     fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32) {
-        let mut context = Turns { frame: self, tables, scan };
+        let mut context = Turns {
+            frame: self,
+            tables,
+            scan,
+        };
         // SAFETY: as for `repeat`.
         unsafe {
             bpf_loop(

@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "the only compare and swap that links below BPF CPU v4")]
+#![expect(
+    internal_features,
+    reason = "the only compare and swap that links below BPF CPU v4"
+)]
 
 mod frame;
 mod maps;
@@ -39,7 +42,11 @@ fn verdict(context: &XdpContext) -> Option<Action> {
     // SAFETY: the context is the one the kernel gave.
     let index = unsafe { (*context.ctx).ingress_ifindex };
     let (place, link) = interface(control, index);
-    let tables = Tables { policy, countries, key: &control.key };
+    let tables = Tables {
+        policy,
+        countries,
+        key: &control.key,
+    };
     let mut frame = Frame::new(context.ctx, control);
     judge(&mut frame, tables, scan, place, link);
     let verdict = &scan.verdict;
@@ -57,8 +64,11 @@ fn interface(control: &Control, index: u32) -> (u32, Link) {
     while place < INTERFACES {
         let entry = &control.interfaces[place];
         if entry.index == index {
-            let link =
-                if entry.link == Link::RawIp as u32 { Link::RawIp } else { Link::Ethernet };
+            let link = if entry.link == Link::RawIp as u32 {
+                Link::RawIp
+            } else {
+                Link::Ethernet
+            };
             return (place as u32, link);
         }
         if entry.index == 0 {

@@ -31,7 +31,10 @@ pub fn count_event(what: EventCount) {
 /// Counts a verdict.
 #[inline(always)]
 pub fn count(verdict: &Verdict) {
-    add(&maps::COUNTERS, u32::from(verdict.service) * REASONS as u32 + u32::from(verdict.reason_number()));
+    add(
+        &maps::COUNTERS,
+        u32::from(verdict.service) * REASONS as u32 + u32::from(verdict.reason_number()),
+    );
     if let Some(country) = verdict.country() {
         let dropped = (verdict.reason().action() == Action::Drop) as u32;
         add(&maps::COUNTRIES, u32::from(country.number()) * 2 + dropped);
@@ -95,7 +98,11 @@ pub fn report<B: Bench>(
         let inspected = !matches!(verdict.reason(), Reason::Denied | Reason::Banned);
         let mut length = 0;
         if inspected && verdict.length != 0 {
-            let most = if verdict.length > EVIDENCE as u32 { EVIDENCE as u32 } else { verdict.length };
+            let most = if verdict.length > EVIDENCE as u32 {
+                EVIDENCE as u32
+            } else {
+                verdict.length
+            };
             let most = (core::hint::black_box(most).wrapping_sub(1) & (EVIDENCE as u32 - 1)) + 1;
             let into = (&raw mut (*event).evidence).cast::<c_void>();
             if bpf_xdp_load_bytes(context, verdict.payload, into, most) == 0 {

@@ -61,7 +61,11 @@ pub fn put(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> std::io::Result<()>
             size_of::<Attributes>(),
         )
     };
-    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
 }
 
 fn data(map: &Map) -> Result<&MapData> {
@@ -88,9 +92,13 @@ impl Trial {
             .override_global("TEST_CLOCK", &clock, true)
             .load(OBJECT)
             .context("cannot load the BPF object")?;
-        let program: &mut Xdp =
-            ebpf.program_mut("ingress").context("the object has no program `ingress`")?.try_into()?;
-        program.load().context("the kernel refuses the program `ingress`")?;
+        let program: &mut Xdp = ebpf
+            .program_mut("ingress")
+            .context("the object has no program `ingress`")?
+            .try_into()?;
+        program
+            .load()
+            .context("the kernel refuses the program `ingress`")?;
         let mut trial = Self {
             ebpf,
             control: Control {
@@ -109,7 +117,10 @@ impl Trial {
     }
 
     fn put(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        let map = self.ebpf.map(name).with_context(|| format!("the object has no map {name}"))?;
+        let map = self
+            .ebpf
+            .map(name)
+            .with_context(|| format!("the object has no map {name}"))?;
         put(data(map)?.fd().as_fd(), 0u32.as_bytes(), value)
             .with_context(|| format!("cannot write the map {name}"))
     }
@@ -122,7 +133,10 @@ impl Trial {
         self.put("POLICY", generation.policy.as_bytes())?;
         let control = self.control;
         self.put("CONTROL", control.as_bytes())?;
-        let map = self.ebpf.map_mut("LISTS").context("the object has no map LISTS")?;
+        let map = self
+            .ebpf
+            .map_mut("LISTS")
+            .context("the object has no map LISTS")?;
         let lists = data(map)?.fd().as_fd();
         for (Prefix { address, length }, listed) in &generation.lists {
             let key = lpm_trie::Key::new(u32::from(*length), address.octets());
@@ -154,11 +168,17 @@ impl Trial {
         for subject in subjects {
             let bit = self.control.key.filter_bit(*subject);
             filter[(bit >> 6) as usize] |= 1 << (bit & 63);
-            let map = self.ebpf.map("BANS").context("the object has no map BANS")?;
+            let map = self
+                .ebpf
+                .map("BANS")
+                .context("the object has no map BANS")?;
             put(data(map)?.fd().as_fd(), subject.as_bytes(), ban.as_bytes())
                 .context("cannot write the map BANS")?;
         }
-        let map = self.ebpf.map("FILTER").context("the object has no map FILTER")?;
+        let map = self
+            .ebpf
+            .map("FILTER")
+            .context("the object has no map FILTER")?;
         let fd = data(map)?.fd().as_fd();
         for (index, word) in filter.iter().enumerate().filter(|(_, word)| **word != 0) {
             put(fd, (index as u32).as_bytes(), word.as_bytes()).context("cannot write FILTER")?;
@@ -171,7 +191,10 @@ impl Trial {
     /// # Errors
     /// What the kernel answers, other than that it is not.
     pub fn is_banned(&mut self, subject: &Address) -> Result<bool> {
-        let map = self.ebpf.map("BANS").context("the object has no map BANS")?;
+        let map = self
+            .ebpf
+            .map("BANS")
+            .context("the object has no map BANS")?;
         let bans: HashMap<_, [u8; 16], [u8; 16]> = HashMap::try_from(map)?;
         match bans.get(&subject.octets(), 0) {
             Ok(_) => Ok(true),
@@ -185,9 +208,16 @@ impl Trial {
     /// # Errors
     /// What the kernel refuses: frames under 14 bytes, for one.
     pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<(bool, Duration)> {
-        let program: &mut Xdp =
-            self.ebpf.program_mut("ingress").context("the object has no program")?.try_into()?;
-        let options = TestRunOptions { data_in: Some(frame), repeat, ..Default::default() };
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut("ingress")
+            .context("the object has no program")?
+            .try_into()?;
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            repeat,
+            ..Default::default()
+        };
         let result = program.test_run(options)?;
         Ok((result.return_value == 1, result.duration))
     }
@@ -197,7 +227,10 @@ impl Trial {
     /// # Errors
     /// What the kernel refuses.
     pub fn counters(&self) -> Result<Vec<(u8, u8, u64)>> {
-        let map = self.ebpf.map("COUNTERS").context("the object has no map COUNTERS")?;
+        let map = self
+            .ebpf
+            .map("COUNTERS")
+            .context("the object has no map COUNTERS")?;
         let counters: PerCpuArray<_, u64> = PerCpuArray::try_from(map)?;
         let mut found = Vec::new();
         for index in 0..(SERVICES * REASONS) as u32 {
@@ -215,8 +248,14 @@ impl Trial {
     /// # Errors
     /// What the kernel refuses.
     pub fn verified_instructions(&mut self) -> Result<u32> {
-        let program: &mut Xdp =
-            self.ebpf.program_mut("ingress").context("the object has no program")?.try_into()?;
-        program.info()?.verified_instruction_count().context("the kernel does not tell (5.16)")
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut("ingress")
+            .context("the object has no program")?
+            .try_into()?;
+        program
+            .info()?
+            .verified_instruction_count()
+            .context("the kernel does not tell (5.16)")
     }
 }
