@@ -7,7 +7,7 @@ use crate::class::Class;
 use crate::hash::mix;
 use crate::policy::{Policy, Service, policy_flags, service_flags};
 use crate::reason::Reason;
-use crate::scan::{Breaks, Kind, Lines, STEPS, Scan, Span, WINDOW};
+use crate::scan::{Breaks, Kind, Lines, STEPS, Scan, Span};
 use crate::sip::{self, Start};
 
 impl<B: Bench> Judge<'_, B> {
@@ -25,11 +25,7 @@ impl<B: Bench> Judge<'_, B> {
         let (class, target) = match sip::start::<B>(self.scan, policy) {
             Start::Request(class, target) => (class, Some(target)),
             Start::Response => (Class::Response, None),
-            Start::Missing
-                if !closed && sip::may_begin(self.scan.byte(0)) && self.scan.length() < WINDOW =>
-            {
-                return Reason::Incomplete;
-            }
+            Start::Missing if !closed && sip::begins(self.scan) => return Reason::Incomplete,
             Start::Foreign | Start::Missing => return self.foreign(service),
         };
         let class = match class {
