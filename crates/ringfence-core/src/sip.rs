@@ -5,7 +5,8 @@ use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
 use crate::scan::{
-    Find, Kind, Quoted, STEPS, Scan, Span, Step, Stops, WALK_STEPS, WINDOW, Walk, every, head, lower, text,
+    Find, Kind, Quoted, STEPS, Scan, Span, Step, Stops, WALK_STEPS, WINDOW, Walk, every, head,
+    lower, text,
 };
 use core::marker::PhantomData;
 

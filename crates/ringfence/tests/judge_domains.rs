@@ -44,15 +44,25 @@ fn invite(uri: &str, to: &str, from: &str, more: &str) -> String {
 
 #[test]
 fn where_the_name_may_stand() {
-    let (ip, a, b) = ("sip:1@192.0.2.1", "<sip:1@192.0.2.1>", "<sip:2@192.0.2.9>;tag=1");
+    let (ip, a, b) = (
+        "sip:1@192.0.2.1",
+        "<sip:1@192.0.2.1>",
+        "<sip:2@192.0.2.9>;tag=1",
+    );
     let fine = Reason::Clean;
     let gate = Reason::Domain;
     for (text, reason) in [
         (invite(ip, a, b, ""), gate),
         (invite("sip:1@sip.example.org", a, b, ""), fine),
         (invite("sip:sip.example.org", a, b, ""), fine),
-        (invite("sips:1@SIP.Example.ORG:5061;transport=tls", a, b, ""), fine),
-        (invite("sip:1:secret@sip.example.org?Subject=x", a, b, ""), fine),
+        (
+            invite("sips:1@SIP.Example.ORG:5061;transport=tls", a, b, ""),
+            fine,
+        ),
+        (
+            invite("sip:1:secret@sip.example.org?Subject=x", a, b, ""),
+            fine,
+        ),
         (invite("sip:1@phone.example.net", a, b, ""), fine),
         (invite("sip:1@a.b.example.net", a, b, ""), fine),
         (invite("sip:1@example.net", a, b, ""), gate),
@@ -61,19 +71,40 @@ fn where_the_name_may_stand() {
         (invite("sip:1@xsip.example.org", a, b, ""), gate),
         (invite("sip:sip.example.org@192.0.2.1", a, b, ""), gate),
         (invite("sip:1@192.0.2.1;x=sip.example.org", a, b, ""), gate),
-        (invite("tel:+1;phone-context=sip.example.org", a, b, ""), gate),
+        (
+            invite("tel:+1;phone-context=sip.example.org", a, b, ""),
+            gate,
+        ),
         (invite(ip, "<sip:1@sip.example.org>", b, ""), fine),
         (invite(ip, "sip:1@sip.example.org", b, ""), fine),
-        (invite(ip, "\"a@b <sip:x@y>\" <sip:1@sip.example.org>", b, ""), fine),
-        (invite(ip, "\"a \\\" <\\\\\" <sip:1@sip.example.org>", b, ""), fine),
-        (invite(ip, "\"a \\\\\" <sip:1@sip.example.org>", b, ""), fine),
-        (invite(ip, "\"<sip:1@sip.example.org>\" <sip:1@x>", b, ""), gate),
+        (
+            invite(ip, "\"a@b <sip:x@y>\" <sip:1@sip.example.org>", b, ""),
+            fine,
+        ),
+        (
+            invite(ip, "\"a \\\" <\\\\\" <sip:1@sip.example.org>", b, ""),
+            fine,
+        ),
+        (
+            invite(ip, "\"a \\\\\" <sip:1@sip.example.org>", b, ""),
+            fine,
+        ),
+        (
+            invite(ip, "\"<sip:1@sip.example.org>\" <sip:1@x>", b, ""),
+            gate,
+        ),
         (invite(ip, "Bob Smith <sip:1@sip.example.org>", b, ""), fine),
         (invite(ip, "\r\n <sip:1@sip.example.org>", b, ""), fine),
         (invite(ip, a, "<sip:2@sip.example.org>;tag=1", ""), fine),
         (invite(ip, a, "sip:2@sip.example.org;tag=1", ""), fine),
-        (invite(ip, a, b, "Route: <sip:sip.example.org;lr>\r\n"), fine),
-        (invite(ip, a, b, "Contact: <sip:a@sip.example.org>\r\n"), gate),
+        (
+            invite(ip, a, b, "Route: <sip:sip.example.org;lr>\r\n"),
+            fine,
+        ),
+        (
+            invite(ip, a, b, "Contact: <sip:a@sip.example.org>\r\n"),
+            gate,
+        ),
         (invite(ip, a, b, "Subject: sip.example.org\r\n"), gate),
         (invite(ip, a, b, "\r\nsip.example.org\r\n"), gate),
         // Within a dialogue the name is gone.
@@ -81,14 +112,20 @@ fn where_the_name_may_stand() {
         (invite(ip, a, b, "").replace("INVITE", "ACK"), fine),
         (invite(ip, a, b, "").replace("INVITE", "CANCEL"), fine),
         (invite(ip, a, b, "").replace("INVITE", "REGISTER"), gate),
-        (invite(ip, "<sip:1@192.0.2.1>;tag=9", b, "").replace("INVITE", "REGISTER"), gate),
+        (
+            invite(ip, "<sip:1@192.0.2.1>;tag=9", b, "").replace("INVITE", "REGISTER"),
+            gate,
+        ),
         (invite(ip, "\">;tag=9\" <sip:1@192.0.2.1>", b, ""), gate),
         ("SIP/2.0 200 OK\r\nTo: <sip:x@y>\r\n\r\n".into(), fine),
     ] {
         assert_eq!(world(false).sip(text.as_bytes()), reason, "{text}");
     }
     for (text, reason) in [
-        (invite(ip, a, b, "Contact: <sip:a@sip.example.org>\r\n"), fine),
+        (
+            invite(ip, a, b, "Contact: <sip:a@sip.example.org>\r\n"),
+            fine,
+        ),
         (invite(ip, a, b, ""), gate),
     ] {
         assert_eq!(world(true).sip(text.as_bytes()), reason, "{text}");
@@ -114,7 +151,10 @@ fn a_domain_opens_the_country() {
     let reason = world.sip(unnamed.as_bytes());
     assert_eq!(reason.action(), Action::Drop);
     let other = Udp::to(port::SIP).source([203, 0, 113, 1]);
-    assert_eq!(world.reason(&other.frame(register.as_bytes())), Reason::Clean);
+    assert_eq!(
+        world.reason(&other.frame(register.as_bytes())),
+        Reason::Clean
+    );
 }
 
 /// A ClientHello with these server names, one an extension.
@@ -153,7 +193,9 @@ fn greet(world: &mut World, from: u16, port: u16, data: &[u8]) -> Reason {
         ethernet(&[], &ipv4(SOURCE, TCP, &[], 0, &segment))
     };
     assert_eq!(world.reason(&frame(99, 2, b"")), Reason::Clean);
-    world.verdict(Link::Ethernet, &frame(100, 0x10, data)).reason()
+    world
+        .verdict(Link::Ethernet, &frame(100, 0x10, data))
+        .reason()
 }
 
 #[test]
@@ -164,7 +206,11 @@ fn server_names() {
         (&["phone.example.net"], Reason::Clean, Reason::Clean),
         (&["example.net"], Reason::Domain, Reason::Domain),
         (&["192.0.2.1"], Reason::Domain, Reason::Domain),
-        (&["sip.example.org.evil.test"], Reason::Domain, Reason::Domain),
+        (
+            &["sip.example.org.evil.test"],
+            Reason::Domain,
+            Reason::Domain,
+        ),
         (&[], Reason::Undecided, Reason::Domain),
     ] {
         for port in [port::SIPS, port::WSS] {
@@ -181,12 +227,28 @@ fn server_names() {
     world.policy.flags = 0;
     let complete = text.len() - 7;
     for split in 1..text.len() {
-        let wanted = if split < complete { Reason::Undecided } else { Reason::Clean };
+        let wanted = if split < complete {
+            Reason::Undecided
+        } else {
+            Reason::Clean
+        };
         let from = split as u16;
-        assert_eq!(greet(&mut world, from, port::SIPS, &text[..split]), wanted, "{split}");
-        let wanted = if split < complete { Reason::Undecided } else { Reason::Domain };
+        assert_eq!(
+            greet(&mut world, from, port::SIPS, &text[..split]),
+            wanted,
+            "{split}"
+        );
+        let wanted = if split < complete {
+            Reason::Undecided
+        } else {
+            Reason::Domain
+        };
         let from = 1000 + split as u16;
-        assert_eq!(greet(&mut world, from, port::SIPS, &wrong[..split]), wanted, "{split}");
+        assert_eq!(
+            greet(&mut world, from, port::SIPS, &wrong[..split]),
+            wanted,
+            "{split}"
+        );
     }
 }
 
@@ -197,16 +259,36 @@ fn upgrades() {
     let text = b"GET /ws HTTP/1.1\r\nHost: sip.example.org:8088\r\nUpgrade: websocket\r\n\r\n";
     let host = b"GET /ws HTTP/1.1\r\nHost: sip.example.org:8088\r\n".len();
     for split in 1..=text.len() {
-        let wanted = if split < host { Reason::Incomplete } else { Reason::Clean };
+        let wanted = if split < host {
+            Reason::Incomplete
+        } else {
+            Reason::Clean
+        };
         let reason = greet(&mut world, split as u16, port::WS, &text[..split]);
         assert_eq!(reason, wanted, "{split}");
     }
     for (text, reason) in [
-        ("GET /ws HTTP/1.1\r\nUpgrade: x\r\nhost:SIP.example.org\r\n\r\n", Reason::Clean),
-        ("GET /ws HTTP/1.1\r\nHost: evil.test\r\n\r\n", Reason::Domain),
-        ("GET /ws HTTP/1.1\r\nHost: 192.0.2.1:8088\r\n\r\n", Reason::Domain),
-        ("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", Reason::Domain),
+        (
+            "GET /ws HTTP/1.1\r\nUpgrade: x\r\nhost:SIP.example.org\r\n\r\n",
+            Reason::Clean,
+        ),
+        (
+            "GET /ws HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+            Reason::Domain,
+        ),
+        (
+            "GET /ws HTTP/1.1\r\nHost: 192.0.2.1:8088\r\n\r\n",
+            Reason::Domain,
+        ),
+        (
+            "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+            Reason::Domain,
+        ),
     ] {
-        assert_eq!(greet(&mut world, 5000, port::WS, text.as_bytes()), reason, "{text}");
+        assert_eq!(
+            greet(&mut world, 5000, port::WS, text.as_bytes()),
+            reason,
+            "{text}"
+        );
     }
 }

@@ -215,10 +215,7 @@ impl World {
         let gb = Country::from_code("GB").unwrap();
         let other = Country::UNKNOWN;
         let v4 = [(0xc633_0000, gb), (0xc634_0000, other)];
-        let v6 = [
-            (0x2001_0db8_0000_0000, gb),
-            (0x2001_0db9_0000_0000, other),
-        ];
+        let v6 = [(0x2001_0db8_0000_0000, gb), (0x2001_0db9_0000_0000, other)];
         self.countries.load(v4, v6).unwrap();
     }
 

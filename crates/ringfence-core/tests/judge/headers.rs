@@ -36,17 +36,29 @@ fn link_layers() {
     check(vec![
         ("no tag", ethernet(&[], &four), Reason::Clean),
         ("one tag", ethernet(&[0x8100], &four), Reason::Clean),
-        ("two tags", ethernet(&[0x88a8, 0x8100], &four), Reason::Clean),
+        (
+            "two tags",
+            ethernet(&[0x88a8, 0x8100], &four),
+            Reason::Clean,
+        ),
         (
             "three tags",
             ethernet(&[0x88a8, 0x8100, 0x8100], &four),
             Reason::Unprotected,
         ),
-        ("IPv6 behind two tags", ethernet(&[0x8100, 0x8100], &six), Reason::Clean),
+        (
+            "IPv6 behind two tags",
+            ethernet(&[0x8100, 0x8100], &six),
+            Reason::Clean,
+        ),
         ("ARP", arp, Reason::Unprotected),
         ("nothing", vec![], Reason::Malformed),
         ("thirteen bytes", vec![0; 13], Reason::Malformed),
-        ("no type behind a tag", ethernet(&[0x8100], &[])[..17].to_vec(), Reason::Malformed),
+        (
+            "no type behind a tag",
+            ethernet(&[0x8100], &[])[..17].to_vec(),
+            Reason::Malformed,
+        ),
     ]);
     let mut world = World::new();
     for (packet, reason) in [
@@ -76,48 +88,90 @@ fn ipv4_headers() {
         ethernet(&[], &ipv4(SOURCE, UDP, &[], 0, &data))
     };
     check(vec![
-        ("options", ethernet(&[], &ipv4(SOURCE, UDP, &[1; 4], 0, &data)), Reason::Clean),
-        ("all options", ethernet(&[], &ipv4(SOURCE, UDP, &[1; 40], 0, &data)), Reason::Clean),
+        (
+            "options",
+            ethernet(&[], &ipv4(SOURCE, UDP, &[1; 4], 0, &data)),
+            Reason::Clean,
+        ),
+        (
+            "all options",
+            ethernet(&[], &ipv4(SOURCE, UDP, &[1; 40], 0, &data)),
+            Reason::Clean,
+        ),
         ("version 5", change(0, 0x55), Reason::Malformed),
         ("a header of 16", change(0, 0x44), Reason::Malformed),
-        ("a header beyond the packet", ethernet(&[], &{
-            let mut packet = ipv4(SOURCE, UDP, &[], 0, b"");
-            packet[0] = 0x4f;
-            packet
-        }), Reason::Malformed),
+        (
+            "a header beyond the packet",
+            ethernet(&[], &{
+                let mut packet = ipv4(SOURCE, UDP, &[], 0, b"");
+                packet[0] = 0x4f;
+                packet
+            }),
+            Reason::Malformed,
+        ),
         ("longer than the frame", change(2, 0x7f), Reason::Malformed),
-        ("shorter than its header", ethernet(&[], &{
-            let mut packet = ipv4(SOURCE, UDP, &[], 0, &data);
-            packet[2..4].copy_from_slice(&[0, 19]);
-            packet
-        }), Reason::Malformed),
-        ("a length of 0: segmentation offload", ethernet(&[], &{
-            let mut packet = ipv4(SOURCE, UDP, &[], 0, &data);
-            packet[2..4].copy_from_slice(&[0, 0]);
-            packet
-        }), Reason::Clean),
+        (
+            "shorter than its header",
+            ethernet(&[], &{
+                let mut packet = ipv4(SOURCE, UDP, &[], 0, &data);
+                packet[2..4].copy_from_slice(&[0, 19]);
+                packet
+            }),
+            Reason::Malformed,
+        ),
+        (
+            "a length of 0: segmentation offload",
+            ethernet(&[], &{
+                let mut packet = ipv4(SOURCE, UDP, &[], 0, &data);
+                packet[2..4].copy_from_slice(&[0, 0]);
+                packet
+            }),
+            Reason::Clean,
+        ),
         ("padding of the link", padded, Reason::KeepAlive),
-        ("UDP longer than there is", datagram_length(2000), Reason::Malformed),
-        ("UDP shorter than its header", datagram_length(7), Reason::Malformed),
+        (
+            "UDP longer than there is",
+            datagram_length(2000),
+            Reason::Malformed,
+        ),
+        (
+            "UDP shorter than its header",
+            datagram_length(7),
+            Reason::Malformed,
+        ),
         ("UDP of its header", datagram_length(8), Reason::KeepAlive),
-        ("ICMP", ethernet(&[], &ipv4(SOURCE, 1, &[], 0, b"x")), Reason::Unprotected),
-        ("another port", Udp::to(53).frame(b"anything"), Reason::Unprotected),
+        (
+            "ICMP",
+            ethernet(&[], &ipv4(SOURCE, 1, &[], 0, b"x")),
+            Reason::Unprotected,
+        ),
+        (
+            "another port",
+            Udp::to(53).frame(b"anything"),
+            Reason::Unprotected,
+        ),
         (
             "TCP with a header of 16",
-            ethernet(&[], &ipv4(SOURCE, TCP, &[], 0, &{
-                let mut data = tcp(1, port::SIP, 1, 0x10, b"");
-                data[12] = 0x40;
-                data
-            })),
+            ethernet(
+                &[],
+                &ipv4(SOURCE, TCP, &[], 0, &{
+                    let mut data = tcp(1, port::SIP, 1, 0x10, b"");
+                    data[12] = 0x40;
+                    data
+                }),
+            ),
             Reason::Malformed,
         ),
         (
             "TCP with a header beyond its end",
-            ethernet(&[], &ipv4(SOURCE, TCP, &[], 0, &{
-                let mut data = tcp(1, port::SIP, 1, 0x10, b"");
-                data[12] = 0x60;
-                data
-            })),
+            ethernet(
+                &[],
+                &ipv4(SOURCE, TCP, &[], 0, &{
+                    let mut data = tcp(1, port::SIP, 1, 0x10, b"");
+                    data[12] = 0x60;
+                    data
+                }),
+            ),
             Reason::Malformed,
         ),
     ]);
@@ -135,58 +189,112 @@ fn ipv6_extension_headers() {
     }
     let many = |count: usize| vec![extension(60, 0); count];
     check(vec![
-        ("authentication of 12", frame(&[authentication(12)]), Reason::Clean),
-        ("authentication of 24", frame(&[authentication(24)]), Reason::Clean),
+        (
+            "authentication of 12",
+            frame(&[authentication(12)]),
+            Reason::Clean,
+        ),
+        (
+            "authentication of 24",
+            frame(&[authentication(24)]),
+            Reason::Clean,
+        ),
         ("eight", frame(&many(8)), Reason::Clean),
         ("nine", frame(&many(9)), Reason::Malformed),
         ("fifty", frame(&many(50)), Reason::Malformed),
-        ("an atomic fragment", frame(&[piece(0, false)]), Reason::Clean),
+        (
+            "an atomic fragment",
+            frame(&[piece(0, false)]),
+            Reason::Clean,
+        ),
         (
             "options before and behind an atomic fragment",
             frame(&[extension(0, 1), piece(0, false), extension(60, 2)]),
             Reason::Clean,
         ),
-        ("no next header", ethernet(&[], &ipv6(&[], 59, b"")), Reason::Unprotected),
-        ("ESP", ethernet(&[], &ipv6(&[], 50, &data)), Reason::Unprotected),
-        ("an extension beyond the end", ethernet(&[], &{
-            let mut packet = ipv6(&[extension(60, 0)], UDP, &data);
-            packet[41] = 255;
-            packet
-        }), Reason::Malformed),
-        ("longer than the frame", ethernet(&[], &{
-            let mut packet = ipv6(&[], UDP, &data);
-            packet[4] = 0x7f;
-            packet
-        }), Reason::Malformed),
+        (
+            "no next header",
+            ethernet(&[], &ipv6(&[], 59, b"")),
+            Reason::Unprotected,
+        ),
+        (
+            "ESP",
+            ethernet(&[], &ipv6(&[], 50, &data)),
+            Reason::Unprotected,
+        ),
+        (
+            "an extension beyond the end",
+            ethernet(&[], &{
+                let mut packet = ipv6(&[extension(60, 0)], UDP, &data);
+                packet[41] = 255;
+                packet
+            }),
+            Reason::Malformed,
+        ),
+        (
+            "longer than the frame",
+            ethernet(&[], &{
+                let mut packet = ipv6(&[], UDP, &data);
+                packet[4] = 0x7f;
+                packet
+            }),
+            Reason::Malformed,
+        ),
     ]);
 }
 
 #[test]
 fn fragments() {
     let four = |pieces: u16, data: &[u8]| ethernet(&[], &ipv4(SOURCE, UDP, &[], pieces, data));
-    let six = |extensions: &[(u8, Vec<u8>)], data: &[u8]| {
-        ethernet(&[], &ipv6(extensions, UDP, data))
-    };
+    let six =
+        |extensions: &[(u8, Vec<u8>)], data: &[u8]| ethernet(&[], &ipv6(extensions, UDP, data));
     let first = &big()[..1208];
     let no_line = udp(1, port::SIP, &[b'I'; 600]);
     check(vec![
         ("first", four(MORE, first), Reason::Clean),
         ("first, tiny", four(MORE, &first[..64]), Reason::BadFragment),
-        ("first, 511", four(MORE, &first[..8 + 511]), Reason::BadFragment),
+        (
+            "first, 511",
+            four(MORE, &first[..8 + 511]),
+            Reason::BadFragment,
+        ),
         ("first, 512", four(MORE, &first[..8 + 512]), Reason::Clean),
-        ("first, no start line", four(MORE, &no_line), Reason::BadFragment),
-        ("first, to no service", four(MORE, &udp(1, 53, b"x")), Reason::Unprotected),
+        (
+            "first, no start line",
+            four(MORE, &no_line),
+            Reason::BadFragment,
+        ),
+        (
+            "first, to no service",
+            four(MORE, &udp(1, 53, b"x")),
+            Reason::Unprotected,
+        ),
         ("later", four(MORE | 151, b"later"), Reason::Fragment),
         ("last", four(151, b"x"), Reason::Fragment),
         ("overlapping", four(63, b"x"), Reason::BadFragment),
         ("at 512", four(64, b"x"), Reason::Fragment),
         ("IPv6 first", six(&[piece(0, true)], first), Reason::Clean),
-        ("IPv6 first, tiny", six(&[piece(0, true)], &first[..100]), Reason::BadFragment),
-        ("IPv6 later", six(&[piece(1208, false)], b"x"), Reason::Fragment),
-        ("IPv6 overlapping", six(&[piece(504, true)], b"x"), Reason::BadFragment),
+        (
+            "IPv6 first, tiny",
+            six(&[piece(0, true)], &first[..100]),
+            Reason::BadFragment,
+        ),
+        (
+            "IPv6 later",
+            six(&[piece(1208, false)], b"x"),
+            Reason::Fragment,
+        ),
+        (
+            "IPv6 overlapping",
+            six(&[piece(504, true)], b"x"),
+            Reason::BadFragment,
+        ),
         (
             "a first piece of a first piece",
-            six(&[piece(0, true), piece(0, true)], &udp(1, port::SIP, b"\r\n")),
+            six(
+                &[piece(0, true), piece(0, true)],
+                &udp(1, port::SIP, b"\r\n"),
+            ),
             Reason::BadFragment,
         ),
         (
@@ -201,13 +309,29 @@ fn fragments() {
 fn cut_off_at_every_byte() {
     let frames = [
         ethernet(&[0x8100], &ipv4(SOURCE, UDP, &[1; 8], 0, &message())),
-        ethernet(&[], &ipv6(&[extension(0, 1), piece(0, false)], UDP, &message())),
-        ethernet(&[], &ipv4(SOURCE, TCP, &[], 0, &tcp(1, port::SIP, 1, 0x10, &register("b")))),
+        ethernet(
+            &[],
+            &ipv6(&[extension(0, 1), piece(0, false)], UDP, &message()),
+        ),
+        ethernet(
+            &[],
+            &ipv4(
+                SOURCE,
+                TCP,
+                &[],
+                0,
+                &tcp(1, port::SIP, 1, 0x10, &register("b")),
+            ),
+        ),
     ];
     for frame in frames {
         let mut world = World::new();
         for length in 0..frame.len() {
-            assert_eq!(world.reason(&frame[..length]), Reason::Malformed, "{length}");
+            assert_eq!(
+                world.reason(&frame[..length]),
+                Reason::Malformed,
+                "{length}"
+            );
         }
     }
 }
@@ -230,18 +354,28 @@ fn lists() {
         assert_eq!(world.reason(&frame), reason, "{flags}");
         // What is permitted is not doubted either.
         let cut = &frame[..frame.len() - 3];
-        let doubted = if reason == Reason::Malformed { Reason::Malformed } else { reason };
+        let doubted = if reason == Reason::Malformed {
+            Reason::Malformed
+        } else {
+            reason
+        };
         assert_eq!(world.reason(cut), doubted, "{flags}");
     }
     for (interfaces, reason) in [(1, Reason::Permitted), (2, Reason::Malformed)] {
         let mut world = World::new();
-        let listed = Listed { flags: 0, neighbours: interfaces };
+        let listed = Listed {
+            flags: 0,
+            neighbours: interfaces,
+        };
         world.place.lists.insert(source, listed);
         assert_eq!(world.reason(&frame), reason);
     }
     let mut world = World::new();
     world.list(Address::v6(SOURCE6), list_flags::DENIED);
-    assert_eq!(world.reason(&ethernet(&[], &ipv6(&[], 58, b"x"))), Reason::Denied);
+    assert_eq!(
+        world.reason(&ethernet(&[], &ipv6(&[], 58, b"x"))),
+        Reason::Denied
+    );
 }
 
 #[test]

@@ -40,8 +40,15 @@ fn burst_and_refill_by_class() {
         }
         assert_eq!(send(&mut world, 20), Reason::Rate, "{method}");
         // Another class, and another source, have their own.
-        let other = if class == Class::Options { "INVITE" } else { "OPTIONS" };
-        assert_eq!(world.sip(&request(other, "sip:x@y", "z9hG4bKo", "")), Reason::Clean);
+        let other = if class == Class::Options {
+            "INVITE"
+        } else {
+            "OPTIONS"
+        };
+        assert_eq!(
+            world.sip(&request(other, "sip:x@y", "z9hG4bKo", "")),
+            Reason::Clean
+        );
         let elsewhere = Udp::to(port::SIP).source([198, 51, 100, 2]);
         let text = request(method, "sip:x@y", "z9hG4bKe", "");
         assert_eq!(world.reason(&elsewhere.frame(&text)), Reason::Clean);
@@ -60,13 +67,33 @@ fn rates_of_what_is_no_request() {
         world.rate(port::SIP, class, Limit::new(5, 10 * SECOND, 5));
     }
     for n in 0..8 {
-        let (fine, over) = if n < 5 { (true, Reason::Clean) } else { (false, Reason::Rate) };
+        let (fine, over) = if n < 5 {
+            (true, Reason::Clean)
+        } else {
+            (false, Reason::Rate)
+        };
         let response = format!("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK{n}\r\n\r\n");
         assert_eq!(world.sip(response.as_bytes()), over, "{n}");
         let junk = world.sip(format!("junk number {n}").as_bytes());
-        assert_eq!(junk, if fine { Reason::Malformed } else { Reason::Rate }, "{n}");
+        assert_eq!(
+            junk,
+            if fine {
+                Reason::Malformed
+            } else {
+                Reason::Rate
+            },
+            "{n}"
+        );
         let alive = world.sip(b"\r\n");
-        assert_eq!(alive, if fine { Reason::KeepAlive } else { Reason::Rate }, "{n}");
+        assert_eq!(
+            alive,
+            if fine {
+                Reason::KeepAlive
+            } else {
+                Reason::Rate
+            },
+            "{n}"
+        );
     }
 }
 
@@ -78,7 +105,11 @@ fn a_network_of_ipv6_is_one_source() {
         let mut packet = ipv6(&[], 17, &data);
         packet[23] = n;
         let reason = world.reason(&ethernet(&[], &packet));
-        assert_eq!(reason, if n < 20 { Reason::Clean } else { Reason::Rate }, "{n}");
+        assert_eq!(
+            reason,
+            if n < 20 { Reason::Clean } else { Reason::Rate },
+            "{n}"
+        );
     }
 }
 
@@ -92,10 +123,15 @@ fn a_retransmission_counts_once() {
         }
     }
     assert_eq!(world.sip(&register("z9hG4bK-20")), Reason::Rate);
-    assert_eq!(world.sip(&register("z9hG4bK-19")), Reason::Rate, "the twelfth sending");
+    assert_eq!(
+        world.sip(&register("z9hG4bK-19")),
+        Reason::Rate,
+        "the twelfth sending"
+    );
     // Without a branch, Call-ID and CSeq tell.
     let mut world = limited(Class::Register);
-    let text = b"REGISTER sip:a SIP/2.0\r\nVia: SIP/2.0/UDP x\r\nCall-ID: 1@x\r\nCSeq: 1 REGISTER\r\n\r\n";
+    let text =
+        b"REGISTER sip:a SIP/2.0\r\nVia: SIP/2.0/UDP x\r\nCall-ID: 1@x\r\nCSeq: 1 REGISTER\r\n\r\n";
     for _ in 0..11 {
         assert_eq!(world.sip(text), Reason::Clean);
     }
@@ -109,7 +145,11 @@ fn a_retransmission_counts_once() {
         let branch = format!("z9hG4bK-{n}");
         assert_eq!(world.sip(&register(&branch)), Reason::Clean);
         let reason = world.sip(&request("INVITE", "sip:a@b", &branch, ""));
-        assert_eq!(reason, if n < 20 { Reason::Clean } else { Reason::Rate }, "{n}");
+        assert_eq!(
+            reason,
+            if n < 20 { Reason::Clean } else { Reason::Rate },
+            "{n}"
+        );
     }
 }
 
@@ -129,12 +169,21 @@ fn distinct_drops_ban_and_repeated_ones_do_not() {
     }
     let frame = Udp::to(port::SIP).frame(&register("z9hG4bK-last"));
     let verdict = world.verdict(Link::Ethernet, &frame);
-    assert_eq!((verdict.reason(), verdict.banned()), (Reason::Rate, Some(Cause::Rate)));
+    assert_eq!(
+        (verdict.reason(), verdict.banned()),
+        (Reason::Rate, Some(Cause::Rate))
+    );
     assert_eq!(world.sip(b"\r\n"), Reason::Banned);
     let until = world.place.bans[&Address::v4(SOURCE)].until;
     // Services that carry no calls are not covered, other sources neither.
-    assert_eq!(world.reason(&Udp::to(port::PLAIN).frame(b"x")), Reason::Clean);
-    assert_eq!(world.reason(&Udp::to(port::IAX2).frame(b"x")), Reason::Banned);
+    assert_eq!(
+        world.reason(&Udp::to(port::PLAIN).frame(b"x")),
+        Reason::Clean
+    );
+    assert_eq!(
+        world.reason(&Udp::to(port::IAX2).frame(b"x")),
+        Reason::Banned
+    );
     let other = Udp::to(port::SIP).source([198, 51, 100, 9]);
     assert_eq!(world.reason(&other.frame(b"\r\n")), Reason::KeepAlive);
     world.place.now = until - 1;
@@ -159,7 +208,14 @@ fn trunks_and_proxies() {
             assert_eq!(world.sip(&text), fine);
             assert_eq!(world.sip(format!("junk {n}").as_bytes()), Reason::Malformed);
             let asked = world.sip(&register(&format!("z9hG4bK-{n}")));
-            assert_eq!(asked, if trunk { Reason::Refused } else { Reason::Clean });
+            assert_eq!(
+                asked,
+                if trunk {
+                    Reason::Refused
+                } else {
+                    Reason::Clean
+                }
+            );
         }
         assert!(world.place.bans.is_empty());
     }
@@ -208,16 +264,18 @@ fn countries() {
     let six = ipv6(&[], 17, &udp(1, port::SIP, &text));
     assert_eq!(world.reason(&ethernet(&[], &six)), Reason::Clean);
     assert_eq!(world.reason(&away.frame(b"\r\n")), Reason::Country);
-    assert_eq!(world.reason(&away.frame(b"junk and more of it")), Reason::Country);
+    assert_eq!(
+        world.reason(&away.frame(b"junk and more of it")),
+        Reason::Country
+    );
 }
 
 #[test]
 fn flows_to_plain_services_and_fragments() {
     let mut world = World::new();
     world.rate(port::PLAIN, Class::NewTcp, Limit::new(3, 1000 * SECOND, 3));
-    let send = |world: &mut World, from: u16| {
-        world.reason(&Udp::to(port::PLAIN).from(from).frame(b"x"))
-    };
+    let send =
+        |world: &mut World, from: u16| world.reason(&Udp::to(port::PLAIN).from(from).frame(b"x"));
     for n in 0..1000 {
         assert_eq!(send(&mut world, 1), Reason::Clean, "packet {n} of one flow");
         world.place.now += SECOND / 10;
@@ -232,6 +290,13 @@ fn flows_to_plain_services_and_fragments() {
     world.policy.fragments = Limit::new(5, 1000 * SECOND, 5);
     for n in 0..7 {
         let reason = world.reason(&ethernet(&[], &ipv4(SOURCE, 17, &[], 100, b"later")));
-        assert_eq!(reason, if n < 5 { Reason::Fragment } else { Reason::Rate });
+        assert_eq!(
+            reason,
+            if n < 5 {
+                Reason::Fragment
+            } else {
+                Reason::Rate
+            }
+        );
     }
 }

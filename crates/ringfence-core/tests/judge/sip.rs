@@ -76,31 +76,77 @@ fn tags_of_to() {
         ("To: <sip:x@y>;a;b;c;d;e;f;g;h;i;j;k;l;m;n;o;p;q;r;s", plain),
     ] {
         let text = format!("INVITE sip:x@y SIP/2.0\r\n{to}\r\nFrom: <sip:a@b>;tag=2\r\n\r\n");
-        assert_eq!(judged(text.as_bytes()), (Reason::Clean, Some(class)), "{to}");
+        assert_eq!(
+            judged(text.as_bytes()),
+            (Reason::Clean, Some(class)),
+            "{to}"
+        );
     }
 }
 
 #[test]
 fn odd_but_sip() {
     for (what, text) in [
-        ("bare line feeds", "REGISTER sip:a SIP/2.0\nTo: <sip:a@b>\n\n"),
-        ("blank lines before", "\r\n\r\n\r\nREGISTER sip:a SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n"),
-        ("bare blank lines before", "\n\nREGISTER sip:a SIP/2.0\r\n\r\n"),
-        ("no end of headers", "REGISTER sip:a SIP/2.0\r\nTo: <sip:a@b>\r\n"),
-        ("no end of the last line", "REGISTER sip:a SIP/2.0\r\nTo: <sip:a@b>"),
+        (
+            "bare line feeds",
+            "REGISTER sip:a SIP/2.0\nTo: <sip:a@b>\n\n",
+        ),
+        (
+            "blank lines before",
+            "\r\n\r\n\r\nREGISTER sip:a SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n",
+        ),
+        (
+            "bare blank lines before",
+            "\n\nREGISTER sip:a SIP/2.0\r\n\r\n",
+        ),
+        (
+            "no end of headers",
+            "REGISTER sip:a SIP/2.0\r\nTo: <sip:a@b>\r\n",
+        ),
+        (
+            "no end of the last line",
+            "REGISTER sip:a SIP/2.0\r\nTo: <sip:a@b>",
+        ),
         ("a start line alone", "REGISTER sip:a SIP/2.0"),
-        ("white space behind the version", "REGISTER sip:a SIP/2.0   \r\nTo: x\r\n\r\n"),
+        (
+            "white space behind the version",
+            "REGISTER sip:a SIP/2.0   \r\nTo: x\r\n\r\n",
+        ),
         ("two spaces", "REGISTER  sip:a  SIP/2.0\r\nTo: x\r\n\r\n"),
-        ("a space in the URI", "REGISTER sip:a b SIP/2.0\r\nTo: x\r\n\r\n"),
-        ("the version in small letters", "REGISTER sip:a sip/2.0\r\nTo: x\r\n\r\n"),
+        (
+            "a space in the URI",
+            "REGISTER sip:a b SIP/2.0\r\nTo: x\r\n\r\n",
+        ),
+        (
+            "the version in small letters",
+            "REGISTER sip:a sip/2.0\r\nTo: x\r\n\r\n",
+        ),
         ("no header", "REGISTER sip:a SIP/2.0\r\n\r\n"),
-        ("a header without a colon", "REGISTER sip:a SIP/2.0\r\nTo\r\n\r\n"),
+        (
+            "a header without a colon",
+            "REGISTER sip:a SIP/2.0\r\nTo\r\n\r\n",
+        ),
         ("a header of a colon", "REGISTER sip:a SIP/2.0\r\n:\r\n\r\n"),
-        ("a line that goes on what is not there", "REGISTER sip:a SIP/2.0\r\n x\r\n\r\n"),
-        ("a tel URI", "INVITE tel:+4420 SIP/2.0\r\nTo: <tel:+4420>\r\n\r\n"),
-        ("an unknown scheme", "OPTIONS soap.beep://x:3002 SIP/2.0\r\n\r\n"),
-        ("a response without a reason", "SIP/2.0 100 \r\nVia: x\r\n\r\n"),
-        ("a reason in another script", "SIP/2.0 200 = 2**3 * 5**2 \u{43d}\u{43e} \r\n\r\n"),
+        (
+            "a line that goes on what is not there",
+            "REGISTER sip:a SIP/2.0\r\n x\r\n\r\n",
+        ),
+        (
+            "a tel URI",
+            "INVITE tel:+4420 SIP/2.0\r\nTo: <tel:+4420>\r\n\r\n",
+        ),
+        (
+            "an unknown scheme",
+            "OPTIONS soap.beep://x:3002 SIP/2.0\r\n\r\n",
+        ),
+        (
+            "a response without a reason",
+            "SIP/2.0 100 \r\nVia: x\r\n\r\n",
+        ),
+        (
+            "a reason in another script",
+            "SIP/2.0 200 = 2**3 * 5**2 \u{43d}\u{43e} \r\n\r\n",
+        ),
     ] {
         assert_eq!(judged(text.as_bytes()).0, Reason::Clean, "{what}");
         let nul = text.replace("sip:a", "sip:%00a");
@@ -126,7 +172,11 @@ fn keep_alives() {
         &[b'\n'; 64],
         &stun,
     ] {
-        assert_eq!(judged(payload), (Reason::KeepAlive, Some(Class::KeepAlive)), "{payload:x?}");
+        assert_eq!(
+            judged(payload),
+            (Reason::KeepAlive, Some(Class::KeepAlive)),
+            "{payload:x?}"
+        );
     }
     stun[5] = 0;
     assert_eq!(judged(&stun).0, Reason::Malformed);
@@ -134,7 +184,9 @@ fn keep_alives() {
 
 #[test]
 fn junk() {
-    let random: Vec<u8> = (0..1000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
+    let random: Vec<u8> = (0..1000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80)
+        .collect();
     for payload in [
         &b"hello"[..],
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -151,7 +203,11 @@ fn junk() {
         &random,
     ] {
         let seen = judged(payload);
-        assert_eq!(seen, (Reason::Malformed, Some(Class::NotSip)), "{payload:x?}");
+        assert_eq!(
+            seen,
+            (Reason::Malformed, Some(Class::NotSip)),
+            "{payload:x?}"
+        );
     }
 }
 

@@ -22,15 +22,28 @@ impl Stream {
     /// A connection whose SYN was passed.
     fn open(world: &mut World, from: u16, port: u16) -> Self {
         // The sequence numbers come round within the test.
-        let stream = Self { from, port, first: u32::MAX - 20 };
+        let stream = Self {
+            from,
+            port,
+            first: u32::MAX - 20,
+        };
         let syn = stream.send(world, u32::MAX, SYN, b"");
         assert_eq!(syn.reason(), Reason::Clean);
         stream
     }
 
     fn send(&self, world: &mut World, at: u32, flags: u8, data: &[u8]) -> Verdict {
-        let segment = tcp(self.from, self.port, self.first.wrapping_add(at), flags, data);
-        world.verdict(Link::Ethernet, &ethernet(&[], &ipv4(SOURCE, TCP, &[], 0, &segment)))
+        let segment = tcp(
+            self.from,
+            self.port,
+            self.first.wrapping_add(at),
+            flags,
+            data,
+        );
+        world.verdict(
+            Link::Ethernet,
+            &ethernet(&[], &ipv4(SOURCE, TCP, &[], 0, &segment)),
+        )
     }
 
     fn data(&self, world: &mut World, at: usize, data: &[u8]) -> Reason {
@@ -61,7 +74,10 @@ fn two_segments_at_every_offset() {
             let rest = if dropped(first) {
                 assert_eq!(first, Reason::Incomplete, "{split}");
                 // What lies behind the gap waits; the sender repeats all of it.
-                assert_eq!(stream.data(&mut world, split, &text[split..]), Reason::Incomplete);
+                assert_eq!(
+                    stream.data(&mut world, split, &text[split..]),
+                    Reason::Incomplete
+                );
                 stream.data(&mut world, 0, &text)
             } else {
                 stream.data(&mut world, split, &text[split..])
@@ -107,9 +123,16 @@ fn several_messages_in_a_segment() {
     // The rate mends with time: the connection goes on.
     world.place.now += 2000 * SECOND;
     assert_eq!(stream.data(&mut world, both.len(), &more), Reason::Clean);
-    let hidden = [register("z9hG4bKc"), b"junk, and no message\r\n\r\n".to_vec()].concat();
+    let hidden = [
+        register("z9hG4bKc"),
+        b"junk, and no message\r\n\r\n".to_vec(),
+    ]
+    .concat();
     let verdict = stream.send(&mut world, (both.len() + more.len()) as u32, ACK, &hidden);
-    assert_eq!((verdict.reason(), verdict.destroy()), (Reason::Malformed, true));
+    assert_eq!(
+        (verdict.reason(), verdict.destroy()),
+        (Reason::Malformed, true)
+    );
     let stream = Stream::open(&mut world, 2, port::SIP);
     let many = register("z9hG4bKd").repeat(6);
     assert_eq!(stream.data(&mut world, 0, &many), Reason::Rate);
@@ -158,7 +181,10 @@ fn keep_alives_and_empty_segments() {
     assert_eq!(stream.data(&mut world, 0, b"\r\n\r\n"), Reason::KeepAlive);
     assert_eq!(stream.data(&mut world, 4, b"\r"), Reason::KeepAlive);
     assert_eq!(stream.data(&mut world, 5, b"\n"), Reason::KeepAlive);
-    assert_eq!(stream.data(&mut world, 6, &register("z9hG4bK1")), Reason::Clean);
+    assert_eq!(
+        stream.data(&mut world, 6, &register("z9hG4bK1")),
+        Reason::Clean
+    );
 }
 
 #[test]
@@ -167,28 +193,55 @@ fn a_dropped_flow_stays_dropped() {
     let stream = Stream::open(&mut world, 1, port::SIP);
     let other = Stream::open(&mut world, 2, port::SIP);
     let verdict = stream.send(&mut world, 0, ACK, b"junk that is no message\r\n\r\n");
-    assert_eq!((verdict.reason(), verdict.destroy()), (Reason::Malformed, true));
+    assert_eq!(
+        (verdict.reason(), verdict.destroy()),
+        (Reason::Malformed, true)
+    );
     for n in 0..100 {
         let verdict = stream.send(&mut world, n, ACK, &register("z9hG4bK1"));
-        assert_eq!((verdict.reason(), verdict.destroy()), (Reason::Malformed, true));
+        assert_eq!(
+            (verdict.reason(), verdict.destroy()),
+            (Reason::Malformed, true)
+        );
     }
     assert!(world.place.bans.is_empty(), "one offence is no thirty");
-    assert_eq!(other.data(&mut world, 0, &register("z9hG4bK2")), Reason::Clean);
+    assert_eq!(
+        other.data(&mut world, 0, &register("z9hG4bK2")),
+        Reason::Clean
+    );
     // The port may come again.
     let again = Stream::open(&mut world, 1, port::SIP);
-    assert_eq!(again.data(&mut world, 0, &register("z9hG4bK3")), Reason::Clean);
+    assert_eq!(
+        again.data(&mut world, 0, &register("z9hG4bK3")),
+        Reason::Clean
+    );
 }
 
 #[test]
 fn flows_older_than_the_fence() {
     let mut world = World::new();
-    let stream = Stream { from: 1, port: port::SIP, first: 77 };
+    let stream = Stream {
+        from: 1,
+        port: port::SIP,
+        first: 77,
+    };
     let middle = stream.data(&mut world, 0, b"the middle of some body");
     assert_eq!(middle, Reason::Undecided);
-    assert_eq!(stream.data(&mut world, 23, &register("z9hG4bK1")), Reason::Clean);
-    let junk = stream.data(&mut world, 23 + register("z9hG4bK1").len(), b"junk\r\n\r\nmore");
+    assert_eq!(
+        stream.data(&mut world, 23, &register("z9hG4bK1")),
+        Reason::Clean
+    );
+    let junk = stream.data(
+        &mut world,
+        23 + register("z9hG4bK1").len(),
+        b"junk\r\n\r\nmore",
+    );
     assert_eq!(junk, Reason::Malformed);
-    let tls = Stream { from: 1, port: port::SIPS, first: 77 };
+    let tls = Stream {
+        from: 1,
+        port: port::SIPS,
+        first: 77,
+    };
     assert_eq!(tls.data(&mut world, 0, b"\x17\x03\x03"), Reason::Undecided);
 }
 
@@ -198,23 +251,46 @@ fn openings() {
     for port in [port::SIP, port::SIPS, port::PLAIN] {
         world.rate(port, Class::NewTcp, Limit::new(3, 1000 * SECOND, 3));
         for n in 1..10u16 {
-            let stream = Stream { from: n, port, first: 5 };
+            let stream = Stream {
+                from: n,
+                port,
+                first: 5,
+            };
             for _ in 0..3 {
                 let reason = stream.send(&mut world, u32::MAX, SYN, b"").reason();
-                assert_eq!(reason, if n <= 3 { Reason::Clean } else { Reason::Rate }, "{n}");
+                assert_eq!(
+                    reason,
+                    if n <= 3 { Reason::Clean } else { Reason::Rate },
+                    "{n}"
+                );
             }
         }
     }
-    assert!(world.place.bans.is_empty(), "a repeated SYN is no new offence");
-    let stream = Stream { from: 1, port: port::SIP, first: 5 };
+    assert!(
+        world.place.bans.is_empty(),
+        "a repeated SYN is no new offence"
+    );
+    let stream = Stream {
+        from: 1,
+        port: port::SIP,
+        first: 5,
+    };
     let data = stream.send(&mut world, u32::MAX, SYN, &register("z9hG4bK1"));
     assert_eq!(data.reason(), Reason::Incomplete);
     let mut world = World::new();
     world.service(port::SIP).budget = Limit::new(1, 1000 * SECOND, 1);
     for n in 0..4 {
-        let stream = Stream { from: 1 + n / 2, port: port::SIP, first: 5 };
+        let stream = Stream {
+            from: 1 + n / 2,
+            port: port::SIP,
+            first: 5,
+        };
         let reason = stream.send(&mut world, u32::MAX, SYN, b"").reason();
-        assert_eq!(reason, if n < 2 { Reason::Clean } else { Reason::Budget }, "{n}");
+        assert_eq!(
+            reason,
+            if n < 2 { Reason::Clean } else { Reason::Budget },
+            "{n}"
+        );
     }
 }
 
@@ -224,19 +300,35 @@ fn greetings_of_other_services() {
     for (port, data, reason) in [
         (port::SIPS, &b"\x16\x03\x01\x02\x00\x01"[..], Reason::Clean),
         (port::SIPS, b"\x16", Reason::Clean),
-        (port::SIPS, b"REGISTER sip:a SIP/2.0\r\n\r\n", Reason::Malformed),
+        (
+            port::SIPS,
+            b"REGISTER sip:a SIP/2.0\r\n\r\n",
+            Reason::Malformed,
+        ),
         (port::SIPS, b"\x16\x03\x01\x02\x00\x02", Reason::Malformed),
         (port::WSS, b"\x15\x03\x01", Reason::Malformed),
-        (port::WS, b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n", Reason::Clean),
+        (
+            port::WS,
+            b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n",
+            Reason::Clean,
+        ),
         (port::WS, b"GET /ws HT", Reason::Incomplete),
-        (port::WS, b"GET /ws HTTP/1.0\r\nHost: x\r\n\r\n", Reason::Malformed),
+        (
+            port::WS,
+            b"GET /ws HTTP/1.0\r\nHost: x\r\n\r\n",
+            Reason::Malformed,
+        ),
         (port::WS, b"\x16\x03\x01\x02\x00\x01", Reason::Malformed),
         (port::PLAIN, b"SSH-2.0-x\r\n", Reason::Clean),
     ] {
         let stream = Stream::open(&mut world, 9, port);
         let verdict = stream.send(&mut world, 0, ACK, data);
         assert_eq!(verdict.reason(), reason, "{port} {data:x?}");
-        assert_eq!(verdict.destroy(), reason == Reason::Malformed, "{port} {data:x?}");
+        assert_eq!(
+            verdict.destroy(),
+            reason == Reason::Malformed,
+            "{port} {data:x?}"
+        );
         if !dropped(reason) {
             let more = stream.data(&mut world, data.len(), b"\x17 anything that follows");
             assert_eq!(more, Reason::Clean);
