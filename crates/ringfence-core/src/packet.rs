@@ -153,11 +153,7 @@ const EXTENSIONS: [u64; 2] = [
 
 #[inline(always)]
 const fn is_extension(next: u32) -> bool {
-    let bits = if next < 64 {
-        EXTENSIONS[0]
-    } else {
-        EXTENSIONS[1]
-    };
+    let bits = if next < 64 { EXTENSIONS[0] } else { EXTENSIONS[1] };
     next & 0x40 == 0 && bits >> (next & 0x3f) & 1 == 1
 }
 

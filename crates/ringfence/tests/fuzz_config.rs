@@ -46,6 +46,9 @@ fn mutated_files() {
     while Instant::now() < end {
         let mut text: Vec<&str> = words.clone();
         for _ in 0..=below(5) {
+            if text.len() < 2 {
+                break;
+            }
             let at = below(text.len());
             match below(5) {
                 0 => drop(text.remove(at)),

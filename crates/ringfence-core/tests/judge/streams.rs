@@ -168,7 +168,7 @@ fn lengths_that_hide_a_message() {
         let head = text.len() - 27;
         let mut world = World::new();
         let stream = Stream::open(&mut world, 1, port::SIP);
-        let alone = stream.data(&mut world, 0, text[..head].as_bytes());
+        let alone = stream.data(&mut world, 0, &text.as_bytes()[..head]);
         assert_eq!(!dropped(alone), fine, "{line}");
     }
 }
