@@ -18,6 +18,8 @@ const BEFORE_DIGITS: u32 = 4;
 const DIGITS: u32 = 5;
 /// Behind the digits.
 const AFTER_DIGITS: u32 = 6;
+/// At the beginning of a line that must go on the one with the colon (RFC 3261, section 7.3.1).
+const FOLDED: u32 = 9;
 /// The blank line was read.
 pub const DONE: u32 = 7;
 /// The length is no number, too large, or given twice with different values.
@@ -45,7 +47,8 @@ pub fn advance(state: u32, length: u32, byte: u8) -> (u32, u32) {
     if byte == b'\n' {
         return match at {
             LINE_START | LINE_START_CR => (DONE | given, length),
-            BEFORE_COLON | BEFORE_DIGITS => (BROKEN, 0),
+            BEFORE_DIGITS => (FOLDED | given, length),
+            BEFORE_COLON | FOLDED => (BROKEN, 0),
             DIGITS | AFTER_DIGITS => (LINE_START | GIVEN, length),
             _ => (LINE_START | given, length),
         };
@@ -61,7 +64,8 @@ pub fn advance(state: u32, length: u32, byte: u8) -> (u32, u32) {
             b' ' | b'\t' => (BEFORE_COLON, length),
             _ => (REST, length),
         },
-        BEFORE_DIGITS if byte == b' ' || byte == b'\t' => (BEFORE_DIGITS, length),
+        BEFORE_DIGITS | FOLDED if byte == b' ' || byte == b'\t' => (BEFORE_DIGITS, length),
+        BEFORE_DIGITS if byte == b'\r' => (BEFORE_DIGITS, length),
         BEFORE_DIGITS | DIGITS if byte.is_ascii_digit() => {
             let more = length * 10 + u32::from(byte - b'0');
             if more > BODY_LIMIT {
@@ -71,7 +75,7 @@ pub fn advance(state: u32, length: u32, byte: u8) -> (u32, u32) {
             }
         }
         DIGITS | AFTER_DIGITS if matches!(byte, b' ' | b'\t' | b'\r') => (AFTER_DIGITS, length),
-        BEFORE_DIGITS | DIGITS | AFTER_DIGITS => (BROKEN, 0),
+        BEFORE_DIGITS | FOLDED | DIGITS | AFTER_DIGITS => (BROKEN, 0),
         _ if at >= NAME => {
             let count = at - NAME;
             if low != CONTENT_LENGTH[count as usize & 15] {
@@ -154,6 +158,7 @@ mod tests {
         );
         assert_eq!(run(b"l:7\n\n"), (DONE, 7, 5));
         assert_eq!(run(b"CONTENT-LENGTH   :  0150 \r\nx: y\r\n\r\n").1, 150);
+        assert_eq!(run(b"l:\r\n 7\r\n\r\n").1, 7);
         assert_eq!(run(b"Content-Lengthy: 9\r\n\r\n"), (DONE, 0, 22));
         assert_eq!(run(b"Call-ID: l: 5\r\n\r\n").1, 0);
         for broken in [

@@ -5,7 +5,8 @@ use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
 use crate::scan::{
-    Find, Kind, Quoted, STEPS, Scan, Span, Step, Stops, WALK_STEPS, Walk, every, head, lower, text,
+    Find, Kind, Quoted, STEPS, Scan, Span, Step, Stops, WALK_STEPS, WINDOW, Walk, every, head,
+    lower, text,
 };
 use core::marker::PhantomData;
 
@@ -56,6 +57,17 @@ pub fn may_begin(byte: u8) -> bool {
             byte,
             b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
         )
+}
+
+/// Whether the text, in which no line is whole, may go on as a start line; line ends may stand
+/// before it.
+#[inline(always)]
+pub fn begins(scan: &Scan) -> bool {
+    let all = Span {
+        from: 0,
+        to: scan.length(),
+    };
+    scan.length() < WINDOW && may_begin(scan.byte(scan.trim_start(all).from))
 }
 
 /// A class by the first eight bytes of a datagram, before the text is looked at.

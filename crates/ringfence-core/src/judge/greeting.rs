@@ -90,8 +90,7 @@ impl<B: Bench> Judge<'_, B> {
         let service = self.service();
         message::lines::<B>(self.scan, self.tables.policy, false, false);
         if !self.scan.has(Kind::StartLine) {
-            let begins = sip::may_begin(self.scan.byte(0)) && self.scan.length() < WINDOW;
-            return if begins {
+            return if sip::begins(self.scan) {
                 Reason::Incomplete
             } else {
                 Reason::Malformed
@@ -104,6 +103,10 @@ impl<B: Bench> Judge<'_, B> {
         }
         if self.class_rate(service, Class::Other as u8, true) != State::Within {
             return Reason::Rate;
+        }
+        let goes_on = self.scan.headers_end().is_none() && self.scan.length() < WINDOW;
+        if self.asks_for_name() && !self.scan.has(Kind::Host) && goes_on {
+            return Reason::Incomplete;
         }
         let host = self.scan.trim_start(self.scan.span(Kind::Host));
         if self.asks_for_name() && !self.names_us(host.pack()) {

@@ -7,7 +7,7 @@ use crate::class::Class;
 use crate::hash::mix;
 use crate::policy::{Policy, policy_flags, service_flags};
 use crate::reason::Reason;
-use crate::scan::{Breaks, Lines, STEPS, Scan, Span, Step, WINDOW};
+use crate::scan::{Breaks, Lines, STEPS, Scan, Span, Step};
 use crate::sip::{self, Start};
 
 /// What the window holds.
@@ -113,7 +113,7 @@ impl<B: Bench> Judge<'_, B> {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
             Start::Missing if !closed => {
-                let begun = sip::may_begin(self.scan.byte(0)) && self.scan.length() < WINDOW;
+                let begun = sip::begins(self.scan);
                 return if begun { Text::Begun } else { Text::Foreign };
             }
             Start::Foreign | Start::Missing => return Text::Foreign,

@@ -69,6 +69,9 @@ impl<B: Bench> Judge<'_, B> {
         self.find_flow();
         let phase = self.scan.flow.phase();
         if phase == Phase::Dropped {
+            // What was sent before the sender could know is no further offence.
+            self.scan.verdict.again = 1;
+            self.scan.verdict.set_destroy();
             return Reason::from_number(self.scan.flow.reason()).unwrap_or(Reason::Malformed);
         }
         if self.scan.verdict.length == 0 || phase == Phase::Open {
@@ -106,7 +109,8 @@ impl<B: Bench> Judge<'_, B> {
             return Reason::Incomplete;
         }
         let verdict = &mut self.scan.verdict;
-        let attempt = u64::from(verdict.source_port) << 32 | u64::from(verdict.sequence);
+        let ports = u64::from(verdict.source_port) << 16 | u64::from(verdict.destination_port);
+        let attempt = ports << 32 | u64::from(verdict.sequence);
         verdict.transaction = mix(attempt, 0x5159) | 1;
         if self.charge() {
             return Reason::Rate;

@@ -27,7 +27,7 @@ pub fn ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
 
 /// An IPv4 packet; `pieces` is the word of flags and fragment offset.
 pub fn ipv4(source: [u8; 4], protocol: u8, options: &[u8], pieces: u16, data: &[u8]) -> Vec<u8> {
-    assert!(options.len() % 4 == 0);
+    assert!(options.len().is_multiple_of(4));
     let header = 20 + options.len();
     let mut packet = vec![0x40 | (header / 4) as u8, 0];
     packet.extend(((header + data.len()) as u16).to_be_bytes());

@@ -5,3 +5,4 @@ mod bench;
 mod headers;
 mod rates;
 mod sip;
+mod streams;
