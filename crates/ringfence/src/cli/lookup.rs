@@ -230,9 +230,7 @@ impl Known {
             self.now = self.now.saturating_add(86_400_000_000_000);
             let until = self.now.saturating_add(1_000_000_000);
             let address = crate::tables::address(ip);
-            if self.said.bans.iter().any(|ban| {
-                ipnet::IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip))
-            }) {
+            if self.said.bans(ip) {
                 self.memory.ban(address, &offline::manual_ban(until));
             }
             let verdict = self.memory.judge(self.now, 31, Link::RawIp, &packet);

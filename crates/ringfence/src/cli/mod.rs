@@ -1,6 +1,7 @@
 //! The command line: one table of commands, one file for each.
 
 pub mod check;
+pub mod explain;
 pub mod lookup;
 mod message;
 pub mod offline;
@@ -75,6 +76,8 @@ pub enum Command {
     Replay(replay::Args),
     /// Tell what is known of addresses
     Lookup(lookup::Args),
+    /// Show each step of a judgement
+    Explain(explain::Args),
 }
 
 /// Reads the command line, does what it says and gives the exit code.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args, &global),
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),
+        Command::Explain(args) => explain::run(args, &global),
     };
     done.unwrap_or_else(|error| {
         // Whoever reads from us has read enough.

@@ -1,7 +1,9 @@
 //! What the commands that need no daemon begin with: configuration, country data, a fence in memory.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use ringfence_core::country::Country;
 use ringfence_core::hash::Key;
@@ -113,6 +115,13 @@ impl Said {
             })
             .collect();
         said
+    }
+
+    /// Whether an address is banned.
+    pub fn bans(&self, ip: IpAddr) -> bool {
+        self.bans.iter().any(|ban| {
+            IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip))
+        })
     }
 
     /// The same as inputs of a policy.
