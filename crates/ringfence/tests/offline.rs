@@ -35,7 +35,9 @@ fn ringfence(directory: &Path, args: &[&str]) -> Output {
 
 fn lines(output: &Output) -> Vec<Value> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// A raw IPv4 packet with a UDP header.
@@ -83,7 +85,11 @@ fn replay_says_what_the_policy_does() {
     let directory = tempfile::tempdir().unwrap();
     capture(&directory.path().join("a.pcap"));
     let output = ringfence(directory.path(), &["replay", "a.pcap", "--format", "json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines = lines(&output);
     let seen: Vec<_> = lines[..4]
         .iter()
@@ -98,10 +104,19 @@ fn replay_says_what_the_policy_does() {
             ["pass", "unprotected", ""],
         ]
     );
-    assert_eq!((&lines[0]["n"], &lines[0]["service"]), (&1.into(), &"sip".into()));
-    assert_eq!((&lines[0]["src"], &lines[0]["dst_port"]), (&"203.0.113.5".into(), &5060.into()));
+    assert_eq!(
+        (&lines[0]["n"], &lines[0]["service"]),
+        (&1.into(), &"sip".into())
+    );
+    assert_eq!(
+        (&lines[0]["src"], &lines[0]["dst_port"]),
+        (&"203.0.113.5".into(), &5060.into())
+    );
     let summary = &lines[4]["summary"];
-    assert_eq!(summary["verdict"], serde_json::json!({ "pass": 2, "drop": 2 }));
+    assert_eq!(
+        summary["verdict"],
+        serde_json::json!({ "pass": 2, "drop": 2 })
+    );
     assert_eq!(summary["reason"]["denied"], 1);
 }
 
@@ -121,14 +136,20 @@ fn a_capture_that_is_cut_short_is_told() {
 #[test]
 fn lookup_and_explain_ask_the_judge() {
     let directory = tempfile::tempdir().unwrap();
-    let output = ringfence(directory.path(), &["lookup", "198.51.100.7", "--format", "json"]);
+    let output = ringfence(
+        directory.path(),
+        &["lookup", "198.51.100.7", "--format", "json"],
+    );
     let answer = &lines(&output)[0];
     assert_eq!(answer["integer"], 3_325_256_711_u64);
     assert_eq!(answer["lists"][0]["list"], "deny");
     assert_eq!(answer["services"][0]["reason"], "denied");
     let output = ringfence(directory.path(), &["explain", "203.0.113.5"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("=> pass clean") && text.contains("=> drop country"), "{text}");
+    assert!(
+        text.contains("=> pass clean") && text.contains("=> drop country"),
+        "{text}"
+    );
     let output = ringfence(directory.path(), &["explain", "nowhere"]);
     assert_eq!(output.status.code(), Some(2));
 }
@@ -139,7 +160,11 @@ fn check_counts_and_refuses() {
     let output = ringfence(directory.path(), &["check", "--format", "json"]);
     assert!(output.status.success());
     assert_eq!(lines(&output)[0]["services"], 2);
-    fs::write(directory.path().join("bad.toml"), "mode = \"off\"\nports = 1\n").unwrap();
+    fs::write(
+        directory.path().join("bad.toml"),
+        "mode = \"off\"\nports = 1\n",
+    )
+    .unwrap();
     let bad = Command::new(env!("CARGO_BIN_EXE_ringfence"))
         .args(["check", "--config", "bad.toml"])
         .current_dir(directory.path())

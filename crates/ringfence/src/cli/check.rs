@@ -12,8 +12,10 @@ use crate::tables::Inputs;
 
 /// Check the configuration without touching anything.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  ringfence check\n  ringfence check --config new.toml \
-    --format json\n\nExit codes: 0 it can be used, 2 it has mistakes.")]
+#[command(
+    after_long_help = "Examples:\n  ringfence check\n  ringfence check --config new.toml \
+    --format json\n\nExit codes: 0 it can be used, 2 it has mistakes."
+)]
 pub struct Args {}
 
 /// Does it.
@@ -21,8 +23,10 @@ pub struct Args {}
 /// # Errors
 /// When the answer cannot be written.
 pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let shown = offline::config_path(global)
-        .map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
+    let shown = offline::config_path(global).map_or_else(
+        || "the defaults".to_owned(),
+        |path| path.display().to_string(),
+    );
     let checked = offline::config(global).and_then(|config| {
         let generation = offline::compile(global, &config, &Inputs::default())?;
         Ok((config, generation.stats))

@@ -50,7 +50,11 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     };
     let now = 86_400_000_000_000;
     if let Some(text) = &args.address {
-        let wrong = || Usage(format!("`{text}` is no address; write one such as 192.0.2.7"));
+        let wrong = || {
+            Usage(format!(
+                "`{text}` is no address; write one such as 192.0.2.7"
+            ))
+        };
         let ip: IpAddr = lookup::parse(text).ok_or_else(wrong)?;
         if said.bans(ip) {
             let ban = offline::manual_ban(u64::MAX);
@@ -158,7 +162,10 @@ fn tell(
         reason.detail()
     )?;
     if memory.policy().mode == 0 {
-        writeln!(out, "     (the policy is in shadow mode: the packet passes all the same)")?;
+        writeln!(
+            out,
+            "     (the policy is in shadow mode: the packet passes all the same)"
+        )?;
     }
     Ok(())
 }
@@ -176,13 +183,21 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             Cause::from_number(ban.cause)
                 .map_or_else(|| "yes".into(), |cause| format!("yes, {}", cause.name())),
         ),
-        Trace::Country { country, admission, admitted } => {
+        Trace::Country {
+            country,
+            admission,
+            admitted,
+        } => {
             let who = match admission {
                 Admission::Anyone => "anyone",
                 Admission::Countries => "countries",
                 Admission::Permitted => "permitted",
             };
-            let answer = if *admitted { "admitted" } else { "not admitted" };
+            let answer = if *admitted {
+                "admitted"
+            } else {
+                "not admitted"
+            };
             let name = country_name(*country);
             (
                 "country admitted?",
@@ -190,17 +205,32 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             )
         }
         Trace::Message { class, whole } => {
-            let whole = if *whole { "headers whole" } else { "headers go on beyond what was read" };
+            let whole = if *whole {
+                "headers whole"
+            } else {
+                "headers go on beyond what was read"
+            };
             ("what message?", format!("{}, {whole}", class.name()))
         }
-        Trace::Rate { class, state, retransmission } => {
+        Trace::Rate {
+            class,
+            state,
+            retransmission,
+        } => {
             let state = match state {
                 State::Within => "no",
                 State::Over => "yes",
                 State::FarOver => "yes, by far",
             };
-            let again = if *retransmission { ", a retransmission" } else { "" };
-            ("over its rate?", format!("{state} ({}{again})", class.name()))
+            let again = if *retransmission {
+                ", a retransmission"
+            } else {
+                ""
+            };
+            (
+                "over its rate?",
+                format!("{state} ({}{again})", class.name()),
+            )
         }
         Trace::Inspection { signature, domain } => {
             let mark = match names.signature(*signature) {
@@ -237,5 +267,9 @@ fn listed_as(listed: Listed) -> String {
     .filter(|(flag, _)| listed.flags & flag != 0)
     .map(|(_, word)| *word)
     .collect();
-    if words.is_empty() { "no".into() } else { words.join(", ") }
+    if words.is_empty() {
+        "no".into()
+    } else {
+        words.join(", ")
+    }
 }

@@ -43,7 +43,11 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for text in &args.addresses {
         if text != "-" {
-            let wrong = || Usage(format!("`{text}` is no address; write one such as 192.0.2.7"));
+            let wrong = || {
+                Usage(format!(
+                    "`{text}` is no address; write one such as 192.0.2.7"
+                ))
+            };
             let ip = parse(text).ok_or_else(wrong)?;
             known.answer(ip, global.format)?;
             continue;
@@ -54,7 +58,11 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
                 Some(ip) => known.answer(ip, global.format)?,
                 None if line.trim().is_empty() => {}
                 None => {
-                    writeln!(io::stderr(), "ringfence: `{}` is no address", line.escape_debug())?;
+                    writeln!(
+                        io::stderr(),
+                        "ringfence: `{}` is no address",
+                        line.escape_debug()
+                    )?;
                     code = ExitCode::from(FAILED);
                 }
             }
@@ -66,7 +74,9 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
 /// An address as people write it, brackets or not.
 pub(super) fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
     let ip: IpAddr = bare.unwrap_or(text).parse().ok()?;
     Some(ip.to_canonical())
 }
@@ -147,7 +157,12 @@ impl Known {
         }
         writeln!(out, "{ip}")?;
         writeln!(out, "  integer  {integer}")?;
-        writeln!(out, "  country  {} {}", country.code(), country_name(country))?;
+        writeln!(
+            out,
+            "  country  {} {}",
+            country.code(),
+            country_name(country)
+        )?;
         for list in &lists {
             let text = |key: &str| list.get(key).and_then(Value::as_str).unwrap_or("");
             write!(out, "  list     {} {}", text("list"), text("range"))?;
@@ -198,7 +213,9 @@ impl Known {
             }
         }
         for entry in &self.said.entries {
-            let Ok(range) = AddressRange::new(entry.first, entry.last) else { continue };
+            let Ok(range) = AddressRange::new(entry.first, entry.last) else {
+                continue;
+            };
             if range.contains(ip) {
                 let list = match entry.list {
                     ListKind::Permit => "permit",
@@ -212,7 +229,9 @@ impl Known {
         }
         for ban in &self.said.bans {
             let net = ipnet::IpNet::new(ban.address, ban.prefix_len);
-            if let Ok(net) = net && net.contains(&ip) {
+            if let Ok(net) = net
+                && net.contains(&ip)
+            {
                 found.push(json!({
                     "list": "ban", "range": net.to_string(), "comment": ban.reason,
                     "expires": ban.until.to_string(),
@@ -226,7 +245,9 @@ impl Known {
     fn services(&mut self, ip: IpAddr) -> Vec<(String, Verdict)> {
         let mut answers = Vec::new();
         for service in &self.config.services {
-            let Some(packet) = typical(service, ip) else { continue };
+            let Some(packet) = typical(service, ip) else {
+                continue;
+            };
             self.now = self.now.saturating_add(86_400_000_000_000);
             let until = self.now.saturating_add(1_000_000_000);
             let address = crate::tables::address(ip);

@@ -23,7 +23,12 @@ pub const WRONG: u8 = 2;
 
 /// A firewall for telephone systems.
 #[derive(Debug, Parser)]
-#[command(name = "ringfence", version, max_term_width = 79, propagate_version = true)]
+#[command(
+    name = "ringfence",
+    version,
+    max_term_width = 79,
+    propagate_version = true
+)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -101,9 +106,8 @@ pub fn main() -> ExitCode {
         }
         // With no place to write to, the exit code alone tells.
         let _ = writeln!(io::stderr(), "ringfence: {error:#}");
-        let wrong = error.is::<Usage>()
-            || error.is::<LoadError>()
-            || error.is::<crate::config::Mistakes>();
+        let wrong =
+            error.is::<Usage>() || error.is::<LoadError>() || error.is::<crate::config::Mistakes>();
         ExitCode::from(if wrong { WRONG } else { FAILED })
     })
 }

@@ -119,9 +119,9 @@ impl Said {
 
     /// Whether an address is banned.
     pub fn bans(&self, ip: IpAddr) -> bool {
-        self.bans.iter().any(|ban| {
-            IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip))
-        })
+        self.bans
+            .iter()
+            .any(|ban| IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip)))
     }
 
     /// The same as inputs of a policy.

@@ -50,6 +50,8 @@ struct Line<'a> {
     verdict: &'static str,
     reason: &'static str,
     detail: String,
+    #[serde(skip)]
+    nanoseconds: u64,
 }
 
 /// Does it.
@@ -122,21 +124,18 @@ pub(super) fn frame<'p>(packet: &Packet<'p>) -> (Link, &'p [u8]) {
     }
 }
 
-fn line<'a>(
-    memory: &'a Memory,
-    packet: &Packet<'_>,
-    verdict: &Verdict,
-    frame: &[u8],
-) -> Line<'a> {
+fn line<'a>(memory: &'a Memory, packet: &Packet<'_>, verdict: &Verdict, frame: &[u8]) -> Line<'a> {
     let reason = verdict.reason();
     let source = message::ip(verdict.source).filter(|_| has_ip(verdict));
     let port = |port: u16| (port != 0).then_some(port);
     let signature = memory.names().signature(verdict.signature);
-    let detail = if signature.is_empty() {
-        reason.detail().to_owned()
-    } else {
-        format!("{}: {signature}", reason.detail())
-    };
+    let mut detail = reason.detail().to_owned();
+    if !signature.is_empty() {
+        detail = format!("{detail}: {signature}");
+    }
+    if packet.original_len as usize > packet.data.len() {
+        detail.push_str(" (the capture holds a part of the packet)");
+    }
     Line {
         n: packet.n,
         time: packet.time as f64 / 1e9,
@@ -153,6 +152,7 @@ fn line<'a>(
         verdict: word(reason.action()),
         reason: reason.name(),
         detail,
+        nanoseconds: packet.time,
     }
 }
 
@@ -178,8 +178,10 @@ fn heading(out: &mut impl Write) -> io::Result<()> {
 }
 
 fn row(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
-    let time = Timestamp::from_nanosecond((line.time * 1e9) as i128)
-        .map_or_else(|_| String::new(), |time| time.strftime("%T.%6f").to_string());
+    let time = Timestamp::from_nanosecond(i128::from(line.nanoseconds)).map_or_else(
+        |_| String::new(),
+        |time| time.strftime("%T.%6f").to_string(),
+    );
     let source = match (&line.src, line.src_port) {
         (Some(src), Some(port)) if src.contains(':') => format!("[{src}]:{port}"),
         (Some(src), Some(port)) => format!("{src}:{port}"),

@@ -59,9 +59,8 @@ impl State {
 impl Memory {
     /// A fence that has seen nothing. `key` decides which slots sources fall in.
     pub fn new(generation: Generation, countries: Box<CountryTable>, key: Key) -> Self {
-        let scan = Scan::new_box_zeroed().unwrap_or_else(|_| {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<Scan>())
-        });
+        let scan = Scan::new_box_zeroed()
+            .unwrap_or_else(|_| std::alloc::handle_alloc_error(std::alloc::Layout::new::<Scan>()));
         Self {
             generation,
             countries,

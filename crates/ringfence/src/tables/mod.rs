@@ -45,12 +45,16 @@ pub struct Names {
 impl Names {
     /// The name of a service, empty for none.
     pub fn service(&self, number: u8) -> &str {
-        self.services.get(usize::from(number)).map_or("", String::as_str)
+        self.services
+            .get(usize::from(number))
+            .map_or("", String::as_str)
     }
 
     /// The name of a signature, empty for none.
     pub fn signature(&self, number: u16) -> &str {
-        self.signatures.get(usize::from(number)).map_or("", String::as_str)
+        self.signatures
+            .get(usize::from(number))
+            .map_or("", String::as_str)
     }
 }
 

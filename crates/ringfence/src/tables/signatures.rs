@@ -34,9 +34,10 @@ pub(super) fn compile(config: &Config) -> Result<Compiled, Mistakes> {
     signature::compile(&selected, &domains(config)).map_err(|errors| {
         let mistakes = errors.iter().map(|error| {
             let text = error.to_string();
-            let named = config.own_signatures.iter().find(|(table, _)| {
-                id(table).is_some_and(|id| text.contains(&format!("`{id}`")))
-            });
+            let named = config
+                .own_signatures
+                .iter()
+                .find(|(table, _)| id(table).is_some_and(|id| text.contains(&format!("`{id}`"))));
             mistake(named.map_or(TOP, |(_, position)| *position), &text)
         });
         Mistakes::new(FILE, mistakes.collect())
@@ -110,7 +111,9 @@ fn position_of(config: &Config, wanted: &str) -> Position {
 
 /// The messages of signatures say after a semicolon what to do.
 fn mistake(position: Position, text: &str) -> Mistake {
-    let (message, fix) = text.rsplit_once("; ").unwrap_or((text, "see the list of signatures"));
+    let (message, fix) = text
+        .rsplit_once("; ")
+        .unwrap_or((text, "see the list of signatures"));
     Mistake {
         position,
         wrong: Wrong::new(message, fix),

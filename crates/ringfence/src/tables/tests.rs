@@ -46,14 +46,25 @@ fn the_example_becomes_a_policy() {
     };
     let generation = example(&inputs);
     let policy = &generation.policy;
-    assert_eq!((policy.mode, policy.enforce_until, policy.generation), (1, 7, 3));
+    assert_eq!(
+        (policy.mode, policy.enforce_until, policy.generation),
+        (1, 7, 3)
+    );
     assert_eq!(generation.names.services, ["", "sip", "ssh"]);
-    assert_eq!((policy.udp[5060], policy.tcp[5061], policy.tcp[22]), (1, 1, 2));
+    assert_eq!(
+        (policy.udp[5060], policy.tcp[5061], policy.tcp[22]),
+        (1, 1, 2)
+    );
     assert_eq!((policy.udp[5061], policy.tcp[5062]), (0, 0));
     let sip = policy.service(1);
     assert!(sip.has(service_flags::DOMAINS | service_flags::BY_CLASS));
     assert_eq!(sip.admission(Class::Register as u8), Admission::Countries);
-    for class in [Class::Invite, Class::NewTcp, Class::Response, Class::KeepAlive] {
+    for class in [
+        Class::Invite,
+        Class::NewTcp,
+        Class::Response,
+        Class::KeepAlive,
+    ] {
         assert_eq!(sip.admission(class as u8), Admission::Anyone);
     }
     let admitted: Vec<_> = sip.countries.iter().map(Country::code).collect();
@@ -72,7 +83,11 @@ fn the_example_becomes_a_policy() {
 fn the_longest_prefix_says_what_wider_ones_say_too() {
     let inputs = Inputs {
         operator: vec![(ListKind::Deny, "198.51.100.32/27".parse().unwrap())],
-        resolved: [("sip.provider.example".into(), vec!["198.51.100.40".parse().unwrap()])].into(),
+        resolved: [(
+            "sip.provider.example".into(),
+            vec!["198.51.100.40".parse().unwrap()],
+        )]
+        .into(),
         neighbours: vec![(2, "10.0.0.0/8".parse().unwrap())],
         own: vec!["10.1.2.3".parse().unwrap()],
         ..Inputs::default()
@@ -85,7 +100,10 @@ fn the_longest_prefix_says_what_wider_ones_say_too() {
         ("198.51.100.1", flag::PERMITTED),
         ("198.51.100.7", flag::PERMITTED | flag::DENIED),
         ("198.51.100.33", flag::PERMITTED | flag::DENIED),
-        ("198.51.100.40", flag::PERMITTED | flag::DENIED | flag::TRUNK),
+        (
+            "198.51.100.40",
+            flag::PERMITTED | flag::DENIED | flag::TRUNK,
+        ),
         ("192.0.2.200", flag::DENIED),
         ("203.0.113.15", flag::TRUNK),
         ("203.0.113.16", 0),
@@ -96,7 +114,10 @@ fn the_longest_prefix_says_what_wider_ones_say_too() {
         assert_eq!(find(text).flags, flags, "{text}");
     }
     assert_eq!(find("10.9.9.9").neighbours, 4);
-    assert_eq!((find("10.1.2.3").flags, find("10.1.2.3").neighbours), (flag::OWN, 4));
+    assert_eq!(
+        (find("10.1.2.3").flags, find("10.1.2.3").neighbours),
+        (flag::OWN, 4)
+    );
 }
 
 #[test]
