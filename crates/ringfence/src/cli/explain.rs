@@ -61,7 +61,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
             memory.ban(crate::tables::address(ip), &ban);
         }
         for service in &config.services {
-            if let Some(packet) = lookup::typical(service, ip) {
+            if let Some(packet) = lookup::typical(&config, service, ip) {
                 explain(&mut memory, now, Link::RawIp, &packet)?;
             }
         }

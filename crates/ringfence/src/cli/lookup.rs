@@ -81,13 +81,17 @@ pub(super) fn parse(text: &str) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
-/// A packet that is typical of a service: an OPTIONS request, or the SYN of a connection.
-pub(super) fn typical(service: &Service, source: IpAddr) -> Option<Vec<u8>> {
+/// A packet that is typical of a service: an OPTIONS request, or the SYN of a connection. It is for
+/// the first protected address of its family, where addresses are protected.
+pub(super) fn typical(config: &Config, service: &Service, source: IpAddr) -> Option<Vec<u8>> {
     let ports = service.ports.first()?;
-    let ours: IpAddr = match source {
-        IpAddr::V4(_) => [192, 0, 2, 1].into(),
-        IpAddr::V6(_) => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
-    };
+    let mut protected = config.protect.iter().map(AddressRange::first);
+    let ours = protected
+        .find(|ip| ip.is_ipv4() == source.is_ipv4())
+        .unwrap_or(match source {
+            IpAddr::V4(_) => [192, 0, 2, 1].into(),
+            IpAddr::V6(_) => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
+        });
     let host = service.domains.iter().find_map(|domain| match domain {
         Domain::Name(name) => Some(name.clone()),
         Domain::Below(name) => Some(format!("pbx.{name}")),
@@ -245,7 +249,7 @@ impl Known {
     fn services(&mut self, ip: IpAddr) -> Vec<(String, Verdict)> {
         let mut answers = Vec::new();
         for service in &self.config.services {
-            let Some(packet) = typical(service, ip) else {
+            let Some(packet) = typical(&self.config, service, ip) else {
                 continue;
             };
             self.now = self.now.saturating_add(86_400_000_000_000);
