@@ -2,6 +2,8 @@
 
 /// Packet captures, read and written.
 pub mod capture;
+/// The command line.
+pub mod cli;
 /// The configuration file.
 pub mod config;
 /// Country data: sources, ranges and the table of the judge.

@@ -1,0 +1,94 @@
+//! `ringfence check`: every mistake at once, and what the policy costs.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{Format, Global, WRONG, offline};
+use crate::config::{Config, LoadError, Mistakes};
+use crate::signature::Stats;
+use crate::tables::Inputs;
+
+/// Check the configuration without touching anything.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Examples:\n  ringfence check\n  ringfence check --config new.toml \
+    --format json\n\nExit codes: 0 it can be used, 2 it has mistakes."
+)]
+pub struct Args {}
+
+/// Does it.
+///
+/// # Errors
+/// When the answer cannot be written.
+pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let shown = offline::config_path(global).map_or_else(
+        || "the defaults".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let checked = offline::config(global).and_then(|config| {
+        let generation = offline::compile(global, &config, &Inputs::default())?;
+        Ok((config, generation.stats))
+    });
+    match checked {
+        Ok((config, stats)) => {
+            fine(global.format, &shown, &config, &stats)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(LoadError::Mistakes(mistakes)) => {
+            wrong(global.format, &mistakes)?;
+            Ok(ExitCode::from(WRONG))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn fine(format: Format, file: &str, config: &Config, stats: &Stats) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let costly: Vec<_> = stats
+        .costly
+        .iter()
+        .map(|(id, place)| json!({ "signature": id, "place": place.name() }))
+        .collect();
+    if format == Format::Json {
+        return writeln!(
+            out,
+            "{}",
+            json!({
+                "file": file, "mistakes": [], "mode": config.mode.to_string(),
+                "services": config.services.len(), "signatures": stats.signatures,
+                "domains": stats.domains, "states": stats.states,
+                "bytes": stats.bytes, "max_bytes": stats.max_bytes, "costly": costly,
+            })
+        );
+    }
+    writeln!(out, "{file}: no mistakes; mode {}", config.mode)?;
+    writeln!(
+        out,
+        "{} services, {} signatures, {} domains: {} states, {} of {} KiB",
+        config.services.len(),
+        stats.signatures,
+        stats.domains,
+        stats.states,
+        stats.bytes.div_ceil(1024),
+        stats.max_bytes / 1024,
+    )?;
+    for (id, place) in &stats.costly {
+        writeln!(
+            out,
+            "costly: signature `{id}` looks at {}: each byte of a stranger's message there is read",
+            place.name()
+        )?;
+    }
+    Ok(())
+}
+
+fn wrong(format: Format, mistakes: &Mistakes) -> io::Result<()> {
+    if format == Format::Json {
+        let list: Vec<_> = mistakes.iter().collect();
+        let answer = json!({ "file": mistakes.file(), "mistakes": list });
+        return writeln!(io::stdout(), "{answer}");
+    }
+    writeln!(io::stderr(), "{mistakes}")
+}

@@ -1,0 +1,150 @@
+//! What the commands that need no daemon begin with: configuration, country data, a fence in memory.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use ringfence_core::country::Country;
+use ringfence_core::hash::Key;
+
+use super::Global;
+use crate::config::{AddressRange, Config, LoadError, Mistakes};
+use crate::country::{CountryData, CountryError};
+use crate::engine::memory::Memory;
+use crate::store::{self, CountryRule, ListKind, Store};
+use crate::tables::{self, Generation, Inputs};
+
+/// The configuration file that is read where none is named.
+pub const DEFAULT_CONFIG: &str = "/etc/ringfence/ringfence.toml";
+
+/// The slots that sources fall in without a daemon: the same at each run, so that a replay is too.
+const KEY: Key = Key {
+    words: [0x52_69_6e_67, 0x66_65_6e_63_65],
+};
+
+/// The configuration file to read: the one named, else the usual one where it is there.
+pub fn config_path(global: &Global) -> Option<PathBuf> {
+    global.config.clone().or_else(|| {
+        let usual = Path::new(DEFAULT_CONFIG);
+        usual.exists().then(|| usual.to_owned())
+    })
+}
+
+/// The configuration in question; the defaults where there is no file.
+///
+/// # Errors
+/// When the file cannot be read or has mistakes.
+pub fn config(global: &Global) -> Result<Config, LoadError> {
+    config_path(global).map_or_else(|| Ok(Config::default()), |path| Config::load(&path))
+}
+
+/// The country data in question.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn country_data(global: &Global, config: &Config) -> Result<CountryData, CountryError> {
+    match global.country_db.as_ref().or(config.country_db.as_ref()) {
+        Some(path) => CountryData::open(path),
+        None => CountryData::builtin(),
+    }
+}
+
+/// Compiles the policy; mistakes name the file that they are in.
+///
+/// # Errors
+/// What is wrong with the signatures.
+pub fn compile(global: &Global, config: &Config, inputs: &Inputs) -> Result<Generation, Mistakes> {
+    tables::compile(config, inputs).map_err(|mistakes| match config_path(global) {
+        Some(path) => Mistakes::new(
+            path.display().to_string(),
+            mistakes.iter().cloned().collect(),
+        ),
+        None => mistakes,
+    })
+}
+
+/// A fence in memory with the policy and country data in question.
+///
+/// # Errors
+/// When one of them cannot be had.
+pub fn memory(global: &Global, config: &Config, inputs: &Inputs) -> anyhow::Result<Memory> {
+    let generation = compile(global, config, inputs)?;
+    let countries = country_data(global, config)?.compile()?;
+    Ok(Memory::new(generation, countries, KEY))
+}
+
+/// What the operator said by command, as the store holds it.
+#[derive(Default)]
+pub struct Said {
+    /// Entries of both lists that hold now.
+    pub entries: Vec<store::ListEntry>,
+    /// Bans that hold now.
+    pub bans: Vec<store::Ban>,
+    /// Countries that were allowed or denied.
+    pub countries: Vec<(Country, bool)>,
+}
+
+impl Said {
+    /// Reads the store where it is there and may be read; without one nothing was said.
+    pub fn read(global: &Global, config: &Config) -> Self {
+        let directory = global.state.as_ref().unwrap_or(&config.state);
+        // Opening makes a store that is not there, and a look-up is to change nothing.
+        if !directory.join("ringfence.db").exists() {
+            return Self::default();
+        }
+        let Ok(opened) = Store::open(directory) else {
+            return Self::default();
+        };
+        let store = opened.store;
+        let now = Timestamp::now();
+        let mut said = Self::default();
+        for kind in [ListKind::Permit, ListKind::Deny] {
+            said.entries.extend(store.entries(kind).unwrap_or_default());
+        }
+        said.entries
+            .retain(|entry| entry.expires.is_none_or(|expires| expires > now));
+        said.bans = store.bans().unwrap_or_default();
+        said.bans.retain(|ban| ban.until > now);
+        let rules = store.countries().unwrap_or_default();
+        said.countries = rules
+            .iter()
+            .filter_map(|said| {
+                let country = Country::from_code(&said.code)?;
+                Some((country, said.rule == CountryRule::Allow))
+            })
+            .collect();
+        said
+    }
+
+    /// Whether an address is banned.
+    pub fn bans(&self, ip: IpAddr) -> bool {
+        self.bans
+            .iter()
+            .any(|ban| IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip)))
+    }
+
+    /// The same as inputs of a policy.
+    pub fn inputs(&self) -> Inputs {
+        let ranges = self.entries.iter().filter_map(|entry| {
+            let range = AddressRange::new(entry.first, entry.last).ok()?;
+            Some((entry.list, range))
+        });
+        Inputs {
+            operator: ranges.collect(),
+            countries: self.countries.clone(),
+            ..Inputs::default()
+        }
+    }
+}
+
+/// A ban as the operator makes it, up to `until` on the clock of the fence.
+pub fn manual_ban(until: u64) -> ringfence_core::bench::Ban {
+    ringfence_core::bench::Ban {
+        until,
+        cause: ringfence_core::bench::Cause::Manual as u8,
+        reserved: [0],
+        signature: 0,
+        reserved_more: [0; 4],
+    }
+}

@@ -1,0 +1,175 @@
+//! The commands that need neither root nor a daemon, through the binary.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ringfence::capture::CaptureWriter;
+use serde_json::Value;
+
+const POLICY: &str = r#"
+mode = "enforce"
+countries = ["GB"]
+deny = ["198.51.100.7"]
+
+[[service]]
+name = "sip"
+from = "anyone"
+
+[[service]]
+name = "ssh"
+kind = "plain"
+ports = ["tcp/22"]
+from = "permitted"
+"#;
+
+fn ringfence(directory: &Path, args: &[&str]) -> Output {
+    fs::write(directory.join("policy.toml"), POLICY).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .current_dir(directory)
+        .args(args)
+        .args(["--config", "policy.toml", "--state", "none"])
+        .output()
+        .unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A raw IPv4 packet with a UDP header.
+fn udp(source: [u8; 4], port: u16, text: &[u8]) -> Vec<u8> {
+    let length = |bytes: usize| u16::try_from(bytes).unwrap().to_be_bytes();
+    let mut packet = vec![0x45, 0];
+    packet.extend(length(28 + text.len()));
+    packet.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+    packet.extend(source);
+    packet.extend([192, 0, 2, 1]);
+    packet.extend(5070u16.to_be_bytes());
+    packet.extend(port.to_be_bytes());
+    packet.extend(length(8 + text.len()));
+    packet.extend([0, 0]);
+    packet.extend(text);
+    packet
+}
+
+fn options(agent: &str) -> Vec<u8> {
+    format!(
+        "OPTIONS sip:pbx.example SIP/2.0\r\nVia: SIP/2.0/UDP a:5070;branch=z9hG4bKabcdef\r\n\
+         From: <sip:line@pbx.example>;tag=t9x4\r\nTo: <sip:pbx.example>\r\nCall-ID: x7k2@a\r\n\
+         CSeq: 1 OPTIONS\r\nUser-Agent: {agent}\r\nContent-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+fn capture(path: &Path) {
+    let mut writer = CaptureWriter::with_link_type(File::create(path).unwrap(), 101).unwrap();
+    let second = 1_700_000_000_000_000_000;
+    let packets = [
+        udp([203, 0, 113, 5], 5060, &options("Yealink SIP-T46S")),
+        udp([203, 0, 113, 6], 5060, &options("friendly-scanner")),
+        udp([198, 51, 100, 7], 5060, &options("Yealink SIP-T46S")),
+        udp([203, 0, 113, 5], 53, b"no service"),
+    ];
+    for (n, packet) in (0u64..).zip(&packets) {
+        writer.write(second + n * 1_000_000_000, packet).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn replay_says_what_the_policy_does() {
+    let directory = tempfile::tempdir().unwrap();
+    capture(&directory.path().join("a.pcap"));
+    let output = ringfence(directory.path(), &["replay", "a.pcap", "--format", "json"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines = lines(&output);
+    let seen: Vec<_> = lines[..4]
+        .iter()
+        .map(|line| ["verdict", "reason", "message"].map(|key| line[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ["pass", "clean", "OPTIONS"],
+            ["drop", "signature", "OPTIONS"],
+            ["drop", "denied", ""],
+            ["pass", "unprotected", ""],
+        ]
+    );
+    assert_eq!(
+        (&lines[0]["n"], &lines[0]["service"]),
+        (&1.into(), &"sip".into())
+    );
+    assert_eq!(
+        (&lines[0]["src"], &lines[0]["dst_port"]),
+        (&"203.0.113.5".into(), &5060.into())
+    );
+    let summary = &lines[4]["summary"];
+    assert_eq!(
+        summary["verdict"],
+        serde_json::json!({ "pass": 2, "drop": 2 })
+    );
+    assert_eq!(summary["reason"]["denied"], 1);
+}
+
+#[test]
+fn a_capture_that_is_cut_short_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.pcap");
+    capture(&path);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    let output = ringfence(directory.path(), &["replay", "a.pcap", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(lines(&output).len(), 4);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("byte "));
+}
+
+#[test]
+fn lookup_and_explain_ask_the_judge() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = ringfence(
+        directory.path(),
+        &["lookup", "198.51.100.7", "--format", "json"],
+    );
+    let answer = &lines(&output)[0];
+    assert_eq!(answer["integer"], 3_325_256_711_u64);
+    assert_eq!(answer["lists"][0]["list"], "deny");
+    assert_eq!(answer["services"][0]["reason"], "denied");
+    let output = ringfence(directory.path(), &["explain", "203.0.113.5"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("=> pass clean") && text.contains("=> drop country"),
+        "{text}"
+    );
+    let output = ringfence(directory.path(), &["explain", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn check_counts_and_refuses() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = ringfence(directory.path(), &["check", "--format", "json"]);
+    assert!(output.status.success());
+    assert_eq!(lines(&output)[0]["services"], 2);
+    fs::write(
+        directory.path().join("bad.toml"),
+        "mode = \"off\"\nports = 1\n",
+    )
+    .unwrap();
+    let bad = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .args(["check", "--config", "bad.toml"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("bad.toml:2:"));
+}
