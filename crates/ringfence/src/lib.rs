@@ -6,6 +6,8 @@ pub mod capture;
 pub mod config;
 /// Country data: sources, ranges and the table of the judge.
 pub mod country;
+/// The places that judge packets.
+pub mod engine;
 /// The kernel's view of the network, over netlink.
 pub mod net;
 /// Signatures of scanners and attack tools.

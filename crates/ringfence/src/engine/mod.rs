@@ -1,0 +1,3 @@
+//! The places that judge packets.
+
+pub mod xdp;
