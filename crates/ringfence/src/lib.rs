@@ -14,3 +14,11 @@ pub mod net;
 pub mod signature;
 /// What must last: operator lists, countries and bans, in SQLite.
 pub mod store;
+/// How the command line and the daemon speak.
+pub mod control;
+/// The daemon.
+pub mod daemon;
+/// From the configuration to the tables of the judge.
+pub mod tables;
+/// The command line.
+pub mod cli;
