@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ringfence_core::event::Event;
 use sd_notify::NotifyState;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -20,7 +19,7 @@ pub use event::Record;
 pub use state::{CONFIG, Daemon, Options};
 
 use crate::control::{Answer, Request, serve};
-use crate::engine::xdp::Pins;
+use crate::engine::xdp::{Pins, readiness};
 use crate::net::{self, Change};
 
 /// How often bans and lists are looked after.
@@ -43,7 +42,7 @@ async fn guard(options: Options) -> Result<()> {
     let (asked, mut requests) = mpsc::channel(16);
     let listening = serve::listen(&socket, asked).with_context(|| format!("cannot listen at {}", socket.display()))?;
     let ring = daemon.fence.take_events().context("the program inside this binary has no EVENTS; build it again")?;
-    let mut ring = AsyncFd::register(ring)?;
+    let mut ring = readiness(ring)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -13,6 +13,7 @@ pub use clock::boot_time;
 pub use error::FenceError;
 pub use fence::{Counts, Fence, Lists};
 pub use pins::Pins;
+pub use raw::readiness;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use aya::maps::{MapData, MapType};
+use aya::maps::{MapData, MapType, RingBuf};
+use tokio::io::unix::AsyncFd;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Commands of `bpf` (linux/bpf.h).
@@ -262,4 +263,10 @@ pub fn wait_for_readers() -> bool {
     const GLOBAL: libc::c_long = 1;
     // SAFETY: the call takes numbers alone.
     unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) == 0 }
+}
+
+/// A ring buffer whose reader can wait.
+pub fn readiness(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
+    // SAFETY: the ring owns its descriptor, which stays open and the same until the ring is dropped.
+    unsafe { AsyncFd::register(ring) }
 }
