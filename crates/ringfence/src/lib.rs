@@ -6,19 +6,19 @@ pub mod capture;
 pub mod config;
 /// Country data: sources, ranges and the table of the judge.
 pub mod country;
-/// The places that judge packets.
-pub mod engine;
 /// The kernel's view of the network, over netlink.
 pub mod net;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries and bans, in SQLite.
 pub mod store;
+/// The command line.
+pub mod cli;
 /// How the command line and the daemon speak.
 pub mod control;
 /// The daemon.
 pub mod daemon;
-/// From the configuration to the tables of the judge.
+/// The places that judge packets.
+pub mod engine;
+/// From the configuration to what the judge reads.
 pub mod tables;
-/// The command line.
-pub mod cli;
