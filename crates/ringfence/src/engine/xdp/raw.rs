@@ -268,5 +268,5 @@ pub fn wait_for_readers() -> bool {
 /// A ring buffer whose reader can wait.
 pub fn readiness(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
     // SAFETY: the ring owns its descriptor, which stays open and the same until the ring is dropped.
-    unsafe { AsyncFd::register(ring) }
+    unsafe { AsyncFd::register(ring) }.map_err(Into::into)
 }
