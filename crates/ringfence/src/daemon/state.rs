@@ -410,7 +410,7 @@ impl Daemon {
             self.enforce_until = None;
             self.config.mode = Mode::Shadow;
             self.options.mode = Some(Mode::Shadow);
-            warn!("the trial was not confirmed: shadow mode from now on; nothing is dropped");
+            warn!("the trial was not confirmed: shadow mode until the daemon is started anew; nothing is dropped");
             self.apply(self.config.clone(), false)?;
         }
         Ok(())
