@@ -18,3 +18,7 @@ pub mod signature;
 pub mod store;
 /// From the configuration to what the judge reads.
 pub mod tables;
+/// How the command line and the daemon speak.
+pub mod control;
+/// The daemon.
+pub mod daemon;

@@ -1,12 +1,25 @@
 //! The command line: one table of commands, one file for each.
 
+pub mod ban;
+pub mod bans;
 pub mod check;
+pub mod confirm;
+pub mod country;
+pub mod deny;
+pub mod events;
 pub mod explain;
 pub mod lookup;
 mod message;
 pub mod offline;
+pub mod permit;
+pub mod reload;
+mod remote;
 pub mod replay;
+pub mod run;
+pub mod status;
+pub mod stop;
 mod synthesis;
+pub mod unban;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -75,6 +88,30 @@ pub enum Format {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Stand the fence up and keep it filled
+    Run(run::Args),
+    /// Show how the fence stands
+    Status(status::Args),
+    /// Show what was dropped, or would have been
+    Events(events::Args),
+    /// Read the configuration again
+    Reload(reload::Args),
+    /// Take the fence down
+    Stop(stop::Args),
+    /// Keep the policy that is on trial
+    Confirm(confirm::Args),
+    /// Sources that always pass
+    Permit(permit::Args),
+    /// Sources that never pass
+    Deny(deny::Args),
+    /// Ban an address
+    Ban(ban::Args),
+    /// Lift a ban
+    Unban(unban::Args),
+    /// Show the bans
+    Bans(bans::Args),
+    /// Admit countries or not, over what the configuration says
+    Country(country::Args),
     /// Check the configuration without touching anything
     Check(check::Args),
     /// Judge the packets of a capture
@@ -90,6 +127,18 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let global = cli.global;
     let done = match cli.command {
+        Command::Run(args) => run::run(args, &global),
+        Command::Status(args) => status::run(args, &global),
+        Command::Events(args) => events::run(args, &global),
+        Command::Reload(args) => reload::run(args, &global),
+        Command::Stop(args) => stop::run(args, &global),
+        Command::Confirm(args) => confirm::run(args, &global),
+        Command::Permit(args) => permit::run(args, &global),
+        Command::Deny(args) => deny::run(args, &global),
+        Command::Ban(args) => ban::run(args, &global),
+        Command::Unban(args) => unban::run(args, &global),
+        Command::Bans(args) => bans::run(args, &global),
+        Command::Country(args) => country::run(args, &global),
         Command::Check(args) => check::run(args, &global),
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),

@@ -1,0 +1,15 @@
+//! `ringfence bans`.
+
+use std::process::ExitCode;
+
+use super::{Global, remote};
+use crate::control::Request;
+
+/// Nothing but the global options.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Shows the bans.
+pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    remote::send(&Request::Bans, global)
+}

@@ -1,0 +1,15 @@
+//! `ringfence confirm`.
+
+use std::process::ExitCode;
+
+use super::{Global, remote};
+use crate::control::Request;
+
+/// Nothing but the global options.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Keeps the policy that is on trial.
+pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    remote::send(&Request::Confirm, global)
+}

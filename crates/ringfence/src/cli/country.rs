@@ -1,0 +1,47 @@
+//! `ringfence country`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{Global, remote};
+use crate::control::Request;
+
+/// What to do with countries.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show what was said over the configuration
+    List,
+    /// Admit a country
+    Allow {
+        /// Two letters of ISO 3166-1
+        code: String,
+    },
+    /// Do not admit a country
+    Deny {
+        /// Two letters of ISO 3166-1
+        code: String,
+    },
+    /// Forget what was said: the configuration holds
+    Forget {
+        /// Two letters of ISO 3166-1
+        code: String,
+    },
+}
+
+/// Admits countries or not.
+pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let (code, allow) = match args.action {
+        Action::List => (None, None),
+        Action::Allow { code } => (Some(code), Some(true)),
+        Action::Deny { code } => (Some(code), Some(false)),
+        Action::Forget { code } => (Some(code), None),
+    };
+    remote::send(&Request::Country { code, allow }, global)
+}

@@ -1,0 +1,19 @@
+//! `ringfence events`.
+
+use std::process::ExitCode;
+
+use super::{Global, remote};
+use crate::control::Request;
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Stay, and show each event as it happens
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// Shows the latest events.
+pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    remote::send(&Request::Events { follow: args.follow }, global)
+}

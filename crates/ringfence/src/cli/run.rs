@@ -1,0 +1,60 @@
+//! `ringfence run`.
+
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Format, Global};
+use crate::config::{Mode, Period};
+use crate::daemon::{self, Options};
+
+/// How to run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Guard this interface; may be given more than once [default: the configured ones, or the default route's]
+    #[arg(long, value_name = "NAME")]
+    interface: Vec<String>,
+    /// Drop nothing, whatever the configuration says
+    #[arg(long, conflicts_with = "enforce")]
+    shadow: bool,
+    /// Drop, whatever the configuration says
+    #[arg(long)]
+    enforce: bool,
+    /// Enforce for this long unless `ringfence confirm` is run, then fall back to shadow
+    #[arg(long, value_name = "TIME")]
+    confirm: Option<Period>,
+    /// Start also where the policy locks the administrator out
+    #[arg(long)]
+    yes: bool,
+    /// How the log is written
+    #[arg(long, value_enum, default_value_t)]
+    log_format: Format,
+}
+
+/// Stands the fence up and keeps it filled.
+pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("RINGFENCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
+    match args.log_format {
+        Format::Text => log.with_target(false).init(),
+        Format::Json => log.json().init(),
+    }
+    let mode = match (args.shadow, args.enforce) {
+        (true, _) => Some(Mode::Shadow),
+        (_, true) => Some(Mode::Enforce),
+        _ => None,
+    };
+    daemon::run(Options {
+        config: global.config.clone(),
+        interfaces: args.interface,
+        mode,
+        confirm: args.confirm.map(Period::get),
+        yes: args.yes,
+        socket: global.socket.clone(),
+        bpffs: global.bpffs.clone(),
+        state: global.state.clone(),
+        country_db: global.country_db.clone(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,32 @@
+//! `ringfence stop`.
+
+use std::process::ExitCode;
+
+use super::{Global, remote};
+use crate::config::Config;
+use crate::control::{ControlError, Request};
+use crate::daemon::CONFIG;
+use crate::engine::xdp::Pins;
+
+/// Nothing but the global options.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Takes the fence down: through the daemon, or where none runs, itself.
+pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    match remote::send(&Request::Stop, global) {
+        Err(error) if matches!(error.downcast_ref(), Some(ControlError::NoDaemon(_))) => {}
+        answer => return answer,
+    }
+    let configured = || {
+        let config = global.config.clone().unwrap_or_else(|| CONFIG.into());
+        Config::load(&config).unwrap_or_default().bpffs
+    };
+    let bpffs = global.bpffs.clone().unwrap_or_else(configured);
+    if Pins::below(&bpffs).remove()? {
+        println!("the fence is taken down; no daemon ran");
+    } else {
+        println!("there is no fence");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,19 @@
+//! `ringfence unban`.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use super::{Global, remote};
+use crate::control::Request;
+
+/// Whose ban to lift.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The address
+    address: IpAddr,
+}
+
+/// Lifts a ban.
+pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    remote::send(&Request::Unban { address: args.address.to_string() }, global)
+}

@@ -1,0 +1,153 @@
+//! The daemon: it fills the kernel's tables, hears its events and answers the command line. The fence stands without it.
+
+mod answer;
+mod event;
+mod state;
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ringfence_core::event::Event;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+use zerocopy::FromBytes;
+
+pub use event::Record;
+pub use state::{CONFIG, Daemon, Options};
+
+use crate::control::{Answer, Request, serve};
+use crate::engine::xdp::{Pins, readiness};
+use crate::net::{self, Change};
+
+/// How often bans and lists are looked after.
+const TEND: Duration = Duration::from_secs(10);
+/// TCP sessions ended in a second at most.
+const DESTROYED: u32 = 50;
+
+/// Runs until it is told to end.
+pub fn run(options: Options) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(guard(options));
+    // A session that is being ended must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    ended
+}
+
+async fn guard(options: Options) -> Result<()> {
+    let mut daemon = Daemon::start(options).await?;
+    let socket = daemon.config.control.socket.clone();
+    let (asked, mut requests) = mpsc::channel(16);
+    let listening = serve::listen(&socket, asked).with_context(|| format!("cannot listen at {}", socket.display()))?;
+    let ring = daemon.fence.take_events().context("the program inside this binary has no EVENTS; build it again")?;
+    let mut ring = readiness(ring)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut tend = tokio::time::interval(TEND);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut destroyed = 0;
+    let terminal = std::io::stderr().is_terminal();
+    let watchdog = sd_notify::watchdog_enabled();
+    tell(&[NotifyState::Ready]);
+    info!("the fence stands: {}", daemon.config.mode);
+    let take_down = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break std::io::stdin().is_terminal(),
+            _ = hangup.recv() => {
+                if let Ok(now) = NotifyState::monotonic_usec_now() {
+                    tell(&[NotifyState::Reloading, now]);
+                }
+                if let Err(error) = daemon.reload() {
+                    error!("{error:#}");
+                }
+                tell(&[NotifyState::Ready]);
+            }
+            Some(asked) = requests.recv() => {
+                let stop = asked.request == Request::Stop;
+                if stop {
+                    let done = Answer::done("the fence is taken down", serde_json::json!({}));
+                    let _ = Pins::below(&daemon.config.bpffs).remove().inspect_err(|error| error!("{error}"));
+                    let _ = asked.reply.send((vec![done], None));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    break true;
+                }
+                let answers = daemon.answer(&asked.request);
+                if let Some(failed) = answers.0.iter().find(|answer| !answer.ok) {
+                    warn!("{:?}: {}", asked.request, failed.text);
+                }
+                // A client that left does not want it.
+                let _ = asked.reply.send(answers);
+            }
+            ready = ring.readable_mut() => {
+                let mut ready = ready?;
+                // So many at a time that the rest of the loop has its turn in a flood.
+                let mut room = 256;
+                while room > 0 && let Some(item) = ready.get_inner_mut().next() {
+                    room -= 1;
+                    let Ok(event) = Event::read_from_bytes(&item) else { continue };
+                    drop(item);
+                    if let Some((src, dst)) = daemon.hear(&event)? && destroyed < DESTROYED {
+                        destroyed += 1;
+                        tokio::task::spawn_blocking(move || {
+                            if let Err(error) = net::destroy_tcp(src, dst) {
+                                warn!("{error}");
+                            }
+                        });
+                    }
+                }
+                if room > 0 {
+                    ready.clear_ready();
+                }
+            }
+            change = daemon.watch.next() => {
+                let change = change?;
+                if matches!(change.change, Change::Mtu | Change::Xdp | Change::Down | Change::Up) {
+                    continue;
+                }
+                if let Err(error) = daemon.apply(daemon.config.clone(), false).and_then(|()| daemon.attach()) {
+                    error!("after a change of {}: {error:#}", change.name);
+                }
+            }
+            _ = tend.tick() => {
+                if let Err(error) = daemon.tend() {
+                    error!("{error:#}");
+                }
+            }
+            _ = second.tick() => {
+                destroyed = 0;
+                if watchdog.is_some() {
+                    tell(&[NotifyState::Watchdog]);
+                }
+                if terminal && let Some(line) = daemon.answer(&Request::Status).0.first() {
+                    let packets = &line.data["packets"];
+                    let _ = write!(
+                        std::io::stderr(),
+                        "\r{}: {} passed, {} dropped, {} bans  ",
+                        daemon.config.mode, packets["passed"], packets["dropped"], line.data["tables"]["bans"]
+                    );
+                }
+            }
+        }
+    };
+    tell(&[NotifyState::Stopping]);
+    listening.abort();
+    if take_down {
+        Pins::below(&daemon.config.bpffs).remove()?;
+        info!("the fence is taken down");
+    } else {
+        info!("the daemon ends; the fence stands. `ringfence stop` takes it down");
+    }
+    let _ = std::fs::remove_file(&socket);
+    Ok(())
+}
+
+/// Tells systemd, if it listens.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!("cannot tell systemd: {error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! What can go wrong between the daemon and the kernel.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the fence does not stand, or could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FenceError {
+    /// A capability is missing.
+    #[error("the capability {0} is missing; run as root, or give it to the process")]
+    Privilege(&'static str),
+    /// The directory is not on a BPF file system.
+    #[error(
+        "{} is not a BPF file system; run `mount -t bpf bpf {}`, or name another with --bpffs",
+        path.display(), path.display()
+    )]
+    NoBpffs {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory or pin could not be made, read or removed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Pin {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A pinned map is not the one that this program needs.
+    #[error(
+        "the pinned map {name} at {} has another layout than this program needs; \
+         remove the fence with `ringfence stop` and start anew", path.display()
+    )]
+    Layout {
+        /// The map.
+        name: &'static str,
+        /// Its pin.
+        path: PathBuf,
+    },
+    /// The object could not be loaded.
+    #[error("the kernel does not take the maps of the fence: {0}")]
+    Object(#[from] Box<aya::EbpfError>),
+    /// The verifier or the kernel refused the program.
+    #[error("the kernel does not take the program of the fence: {0}")]
+    Program(#[from] Box<aya::programs::ProgramError>),
+    /// The object lacks a map or program.
+    #[error("the program inside this binary has no {0}; build it again")]
+    Missing(&'static str),
+    /// A map could not be read or written.
+    #[error("cannot {action} the map {name}: {source}")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What was tried.
+        action: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// More than a map has room for.
+    #[error("{count} {what} are more than the {room} that there is room for")]
+    Full {
+        /// What they are.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// The room.
+        room: u32,
+    },
+    /// Another program is in the way.
+    #[error(
+        "another XDP program is attached to {interface}; remove it with `ip link set dev {interface} xdp off`, \
+         or its owner's own command"
+    )]
+    Occupied {
+        /// The interface.
+        interface: String,
+    },
+    /// The program could not be attached.
+    #[error("cannot attach to {interface}: in the driver: {driver}; in the network stack: {generic}")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// What the kernel said to the driver's mode.
+        driver: io::Error,
+        /// What the kernel said to the generic mode.
+        generic: io::Error,
+    },
+    /// There is no clock or randomness.
+    #[error("the system gives no {what}: {source}")]
+    System {
+        /// What is missing.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,366 @@
+//! The fence in the kernel: loaded, taken over, filled and swapped.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use aya::maps::{Map, MapData, RingBuf};
+use aya::programs::Xdp;
+use aya::{Ebpf, EbpfLoader};
+use ringfence_core::address::Address;
+use ringfence_core::bench::{Ban, Listed, list_flags};
+use ringfence_core::control::{Control, EVENT_COUNTS, INTERFACES, Interface, LAYOUT};
+use ringfence_core::country::CountryTable;
+use ringfence_core::hash::Key;
+use ringfence_core::limit::Limit;
+use ringfence_core::policy::{Policy, SERVICES};
+use ringfence_core::reason::REASONS;
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::clock::{boot_offset, random_key};
+use super::layout::{BANS_ROOM, EVENTS, LISTS_ROOM, ListKey, MAPS};
+use super::raw::{Table, wait_for_readers};
+use super::{FenceError, Pins};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/ringfence.o");
+const PROGRAM: &str = "ingress";
+
+/// How long the slowest packet may be judged, where the kernel cannot tell that all have been.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Address and prefix length, over the mapped form, and what they are listed as.
+pub type Lists = BTreeMap<(Address, u8), Listed>;
+
+/// The loaded program and its maps.
+pub struct Fence {
+    ebpf: Ebpf,
+    pub(super) pins: Pins,
+    control: Control,
+    lists: Lists,
+    tables: Tables,
+    /// The maps of an earlier daemon were found.
+    taken_over: bool,
+    /// The maps hold a policy.
+    filled: bool,
+}
+
+struct Tables {
+    control: Table<u32, Control>,
+    policy: Table<u32, Policy>,
+    country: Table<u32, CountryTable>,
+    lists: Table<ListKey, Listed>,
+    bans: Table<Address, Ban>,
+    filter: Table<u32, u64>,
+    counters: Table<u32, u64>,
+    countries: Table<u32, u64>,
+    events: Table<u32, u64>,
+}
+
+/// Packets by service and reason, over all CPUs.
+pub type Counts = Box<[[u64; REASONS]; SERVICES]>;
+
+impl Fence {
+    /// Loads the program on the pinned maps, or on new ones, which are pinned. Nothing is attached, and nothing that is
+    /// in force is changed.
+    pub fn load(bpffs: &Path, verbose: bool) -> Result<Self, FenceError> {
+        Self::load_object(OBJECT, bpffs, verbose)
+    }
+
+    fn load_object(object: &[u8], bpffs: &Path, verbose: bool) -> Result<Self, FenceError> {
+        super::clock::check_privilege()?;
+        let pins = Pins::below(bpffs);
+        pins.create()?;
+        pins.check()?;
+        let mut loader = EbpfLoader::new();
+        if verbose {
+            loader.verifier_log_level(aya::VerifierLogLevel::STATS);
+        }
+        for (name, _) in MAPS.iter().chain([&EVENTS]) {
+            loader.map_pin_path(name, pins.map(name));
+        }
+        let mut ebpf = loader.load(object).map_err(Box::new)?;
+        let tables = Tables::of(&mut ebpf)?;
+        // Another daemon may have pinned a map between the check and the load.
+        pins.check()?;
+        let program: &mut Xdp = ebpf
+            .program_mut(PROGRAM)
+            .and_then(|program| program.try_into().ok())
+            .ok_or(FenceError::Missing(PROGRAM))?;
+        program.load().map_err(Box::new)?;
+        let mut control = *read(&tables.control, "CONTROL", 0)?;
+        let taken_over = control.layout == LAYOUT;
+        let mut lists = Lists::new();
+        if taken_over {
+            let keys = tables.lists.keys().map_err(failed("LISTS", "read"))?;
+            for key in keys {
+                if let Some(listed) = tables.lists.get(&key).map_err(failed("LISTS", "read"))? {
+                    lists.insert((Address::v6(key.octets), u8::try_from(key.length).unwrap_or(128)), *listed);
+                }
+            }
+        } else {
+            control = Control::new_zeroed();
+            control.key = random_key()?;
+        }
+        control.boot_offset = boot_offset()?;
+        Ok(Self { ebpf, pins, control, lists, tables, taken_over, filled: taken_over })
+    }
+
+    /// Whether the maps of an earlier daemon were found.
+    pub fn taken_over(&self) -> bool {
+        self.taken_over
+    }
+
+    /// The secret of this boot.
+    pub fn key(&self) -> Key {
+        self.control.key
+    }
+
+    /// The ring of events; the second time None.
+    pub fn take_events(&mut self) -> Option<RingBuf<MapData>> {
+        match self.ebpf.take_map(EVENTS.0)? {
+            Map::RingBuf(map) => RingBuf::try_from(Map::RingBuf(map)).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn program(&self) -> Result<std::os::fd::BorrowedFd<'_>, FenceError> {
+        let program: &Xdp = self
+            .ebpf
+            .program(PROGRAM)
+            .and_then(|program| program.try_into().ok())
+            .ok_or(FenceError::Missing(PROGRAM))?;
+        Ok(program.fd().map_err(Box::new)?.as_fd())
+    }
+
+    /// Puts a policy, a country table (where it is another one) and lists in force. A packet meets the old policy or
+    /// the new one. Lists change entry by entry: what is denied comes first, what is no longer listed goes last.
+    pub fn put(
+        &mut self,
+        policy: &Policy,
+        countries: Option<&CountryTable>,
+        lists: Lists,
+    ) -> Result<(), FenceError> {
+        if lists.len() > LISTS_ROOM as usize {
+            return Err(FenceError::Full { what: "prefixes on lists", count: lists.len(), room: LISTS_ROOM });
+        }
+        // A program that runs still reads the element that was in force before the last swap.
+        grace();
+        let mut next = self.control;
+        if let Some(countries) = countries {
+            let current = read(&self.tables.country, "COUNTRY", self.control.countries())?;
+            if !self.filled || current.as_bytes() != countries.as_bytes() {
+                next.selector ^= 2;
+                write(&self.tables.country, "COUNTRY", next.countries(), countries)?;
+            }
+        }
+        next.selector ^= 1;
+        write(&self.tables.policy, "POLICY", next.policy(), policy)?;
+        next.layout = LAYOUT;
+        self.change_lists(&lists)?;
+        self.set_control(next)?;
+        self.filled = true;
+        self.forget_lists(lists)
+    }
+
+    /// Puts lists alone in force.
+    pub fn put_lists(&mut self, lists: Lists) -> Result<(), FenceError> {
+        if lists.len() > LISTS_ROOM as usize {
+            return Err(FenceError::Full { what: "prefixes on lists", count: lists.len(), room: LISTS_ROOM });
+        }
+        self.change_lists(&lists)?;
+        self.forget_lists(lists)
+    }
+
+    fn change_lists(&mut self, lists: &Lists) -> Result<(), FenceError> {
+        let mut changed: Vec<_> = lists.iter().filter(|(key, listed)| self.lists.get(key) != Some(listed)).collect();
+        changed.sort_by_key(|(_, listed)| listed.flags & list_flags::DENIED == 0);
+        for (key, listed) in changed {
+            self.tables.lists.set(&list_key(*key), listed).map_err(failed("LISTS", "write"))?;
+            self.lists.insert(*key, *listed);
+        }
+        Ok(())
+    }
+
+    fn forget_lists(&mut self, lists: Lists) -> Result<(), FenceError> {
+        for key in self.lists.keys().filter(|key| !lists.contains_key(*key)) {
+            self.tables.lists.remove(&list_key(*key)).map_err(failed("LISTS", "remove from"))?;
+        }
+        self.lists = lists;
+        Ok(())
+    }
+
+    /// How many prefixes are listed.
+    pub fn listed(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Numbers the guarded interfaces by their place, and sets how many events all CPUs together may report in a
+    /// second.
+    pub fn guard(&mut self, interfaces: &[Interface], events_per_second: u32) -> Result<(), FenceError> {
+        if interfaces.len() > INTERFACES {
+            let room = INTERFACES as u32;
+            return Err(FenceError::Full { what: "interfaces", count: interfaces.len(), room });
+        }
+        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
+        let share = events_per_second.div_ceil(cpus).max(1);
+        let mut next = self.control;
+        next.events = Limit::new(share, 1_000_000_000, share);
+        next.interfaces = [Interface::default(); INTERFACES];
+        next.interfaces[..interfaces.len()].copy_from_slice(interfaces);
+        if self.filled { self.set_control(next) } else { self.control = next; Ok(()) }
+    }
+
+    /// The clocks drift apart while the machine sleeps: tells the programs how far they are.
+    pub fn set_clock(&mut self) -> Result<(), FenceError> {
+        let offset = boot_offset()?;
+        // Reading two clocks differs by some microseconds each time.
+        if offset.abs_diff(self.control.boot_offset) < 1_000_000 {
+            return Ok(());
+        }
+        self.set_control(Control { boot_offset: offset, ..self.control })
+    }
+
+    fn set_control(&mut self, control: Control) -> Result<(), FenceError> {
+        write(&self.tables.control, "CONTROL", 0, &control)?;
+        self.control = control;
+        Ok(())
+    }
+
+    /// Bans a subject in the kernel.
+    pub fn ban(&mut self, subject: Address, ban: &Ban) -> Result<(), FenceError> {
+        self.tables.bans.set(&subject, ban).map_err(failed("BANS", "write"))?;
+        self.mark(subject)
+    }
+
+    /// Sets the bit of a banned subject in the filter that stands before the bans. The kernel sets bits of its own at
+    /// the same time: one that is lost to it here is set by the next scan of the bans.
+    fn mark(&self, subject: Address) -> Result<(), FenceError> {
+        let bit = self.control.key.filter_bit(subject);
+        let index = bit >> 6;
+        let word = *read(&self.tables.filter, "FILTER", index)?;
+        let wanted = word | 1 << (bit & 63);
+        if word == wanted { Ok(()) } else { write(&self.tables.filter, "FILTER", index, &wanted) }
+    }
+
+    /// Lifts a ban; whether there was one.
+    pub fn unban(&mut self, subject: Address) -> Result<bool, FenceError> {
+        self.tables.bans.remove(&subject).map_err(failed("BANS", "remove from"))
+    }
+
+    /// All bans of the kernel. Those that were over at `now` (boot time, ns) are removed.
+    pub fn scan_bans(&mut self, now: u64) -> Result<Vec<(Address, Ban)>, FenceError> {
+        let mut bans = Vec::new();
+        for subject in self.tables.bans.keys().map_err(failed("BANS", "read"))? {
+            let Some(ban) = self.tables.bans.get(&subject).map_err(failed("BANS", "read"))? else { continue };
+            if ban.until <= now {
+                self.unban(subject)?;
+            } else {
+                self.mark(subject)?;
+                bans.push((subject, *ban));
+            }
+        }
+        Ok(bans)
+    }
+
+    /// Room for bans.
+    pub const fn room_for_bans() -> u32 {
+        BANS_ROOM
+    }
+
+    /// Packets by service and reason.
+    pub fn counts(&self) -> Result<Counts, FenceError> {
+        let mut counts = Box::new([[0; REASONS]; SERVICES]);
+        for (index, count) in counts.as_flattened_mut().iter_mut().enumerate() {
+            *count = sum(&self.tables.counters, "COUNTERS", index)?;
+        }
+        Ok(counts)
+    }
+
+    /// Packets passed and dropped by the number of the country.
+    pub fn countries(&self) -> Result<Vec<[u64; 2]>, FenceError> {
+        (0..256)
+            .map(|n| Ok([0, 1].map(|k| sum(&self.tables.countries, "COUNTRIES", n * 2 + k))))
+            .map(|pair: Result<[Result<u64, _>; 2], FenceError>| {
+                let [passed, dropped] = pair?;
+                Ok([passed?, dropped?])
+            })
+            .collect()
+    }
+
+    /// What became of events, by [`ringfence_core::control::EventCount`].
+    pub fn event_counts(&self) -> Result<[u64; EVENT_COUNTS as usize], FenceError> {
+        let mut counts = [0; EVENT_COUNTS as usize];
+        for (index, count) in counts.iter_mut().enumerate() {
+            *count = sum(&self.tables.events, "EVENT_STATS", index)?;
+        }
+        Ok(counts)
+    }
+}
+
+impl std::fmt::Debug for Fence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fence").field("pins", &self.pins).field("listed", &self.lists.len()).finish_non_exhaustive()
+    }
+}
+
+impl Tables {
+    fn of(ebpf: &mut Ebpf) -> Result<Self, FenceError> {
+        Ok(Self {
+            control: table(ebpf, "CONTROL")?,
+            policy: table(ebpf, "POLICY")?,
+            country: table(ebpf, "COUNTRY")?,
+            lists: table(ebpf, "LISTS")?,
+            bans: table(ebpf, "BANS")?,
+            filter: table(ebpf, "FILTER")?,
+            counters: table(ebpf, "COUNTERS")?,
+            countries: table(ebpf, "COUNTRIES")?,
+            events: table(ebpf, "EVENT_STATS")?,
+        })
+    }
+}
+
+fn table<K, V>(ebpf: &mut Ebpf, name: &'static str) -> Result<Table<K, V>, FenceError>
+where
+    K: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
+    V: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
+{
+    let map = match ebpf.take_map(name) {
+        Some(Map::Array(map) | Map::PerCpuArray(map) | Map::HashMap(map) | Map::LpmTrie(map)) => map,
+        _ => return Err(FenceError::Missing(name)),
+    };
+    Table::new(map).map_err(failed(name, "open"))
+}
+
+fn failed(name: &'static str, action: &'static str) -> impl Fn(std::io::Error) -> FenceError {
+    move |source| FenceError::Map { name, action, source }
+}
+
+fn read<V>(table: &Table<u32, V>, name: &'static str, index: u32) -> Result<Box<V>, FenceError>
+where
+    V: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
+{
+    table.get(&index).map_err(failed(name, "read"))?.ok_or(FenceError::Missing(name))
+}
+
+fn write<V>(table: &Table<u32, V>, name: &'static str, index: u32, value: &V) -> Result<(), FenceError>
+where
+    V: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
+{
+    table.set(&index, value).map_err(failed(name, "write"))
+}
+
+fn sum(table: &Table<u32, u64>, name: &'static str, index: usize) -> Result<u64, FenceError> {
+    let values = table.of_each_cpu(&(index as u32)).map_err(failed(name, "read"))?;
+    Ok(values.iter().sum())
+}
+
+fn list_key((address, length): (Address, u8)) -> ListKey {
+    ListKey { length: u32::from(length), octets: address.octets() }
+}
+
+fn grace() {
+    if !wait_for_readers() {
+        std::thread::sleep(GRACE);
+    }
+}

@@ -1,0 +1,19 @@
+//! The judge in the kernel: the XDP program, its maps, and where they are pinned.
+
+mod attach;
+mod clock;
+mod error;
+mod fence;
+mod layout;
+mod pins;
+mod raw;
+
+pub use attach::Attached;
+pub use clock::boot_time;
+pub use error::FenceError;
+pub use fence::{Counts, Fence, Lists};
+pub use pins::Pins;
+pub use raw::readiness;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Against the kernel, in a BPF file system of their own. Without root they say that they were skipped.
+
+use std::path::Path;
+use std::process::Command;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use ringfence_core::country::CountryTable;
+use ringfence_core::policy::Policy;
+use tempfile::TempDir;
+use zerocopy::FromZeros;
+
+use super::raw::Table;
+use super::{Attached, Fence, FenceError, Lists, Pins};
+
+/// A BPF file system for one test.
+struct Bpffs(TempDir);
+
+impl Bpffs {
+    fn mount() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: needs root");
+            return None;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        mount(Some("bpf"), directory.path(), Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
+        Some(Self(directory))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Bpffs {
+    fn drop(&mut self) {
+        let _ = umount2(self.path(), MntFlags::MNT_DETACH);
+    }
+}
+
+fn ip(arguments: &str) {
+    assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+}
+
+fn policy(generation: u64) -> Box<Policy> {
+    let mut policy = Policy::new_box_zeroed().unwrap();
+    policy.generation = generation;
+    policy
+}
+
+#[test]
+fn a_pinned_map_of_another_size_is_refused() {
+    let Some(bpffs) = Bpffs::mount() else { return };
+    let pins = Pins::below(bpffs.path());
+    pins.create().unwrap();
+    pins.check().unwrap();
+    let map = aya::maps::Array::<aya::maps::MapData, u64>::create(1, 0).unwrap();
+    map.pin(pins.map("POLICY")).unwrap();
+    let error = pins.check().unwrap_err();
+    assert!(matches!(error, FenceError::Layout { name: "POLICY", .. }), "{error}");
+    assert!(error.to_string().contains("ringfence stop"), "{error}");
+    assert!(matches!(Fence::load(bpffs.path(), false).unwrap_err(), FenceError::Layout { .. }));
+    assert!(pins.remove().unwrap());
+    assert!(!pins.remove().unwrap());
+    pins.check().unwrap();
+}
+
+#[test]
+fn a_table_of_another_size_is_not_opened() {
+    let Some(bpffs) = Bpffs::mount() else { return };
+    let path = bpffs.path().join("map");
+    aya::maps::Array::<aya::maps::MapData, u64>::create(1, 0).unwrap().pin(&path).unwrap();
+    let map = || aya::maps::MapData::from_pin(&path).unwrap();
+    assert!(Table::<u32, [u64; 2]>::new(map()).is_err());
+    let table = Table::<u32, u64>::new(map()).unwrap();
+    table.set(&0, &7).unwrap();
+    assert_eq!(table.get(&0).unwrap().as_deref(), Some(&7));
+    assert_eq!(table.keys().unwrap(), [0]);
+    assert_eq!(table.get(&1).unwrap(), None);
+}
+
+#[test]
+fn a_fence_is_taken_over_in_place() {
+    let Some(bpffs) = Bpffs::mount() else { return };
+    let namespace = || nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            namespace();
+            ip("link add sip.0 type veth peer name sip1");
+            let index = nix::net::if_::if_nametoindex("sip.0").unwrap();
+            let countries = CountryTable::new_box_zeroed().unwrap();
+            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            assert!(!fence.taken_over());
+            fence.put(&policy(1), Some(&countries), Lists::new()).unwrap();
+            assert!(matches!(fence.attach("sip.0", index).unwrap(), Attached::Driver));
+            let key = fence.key();
+            drop(fence);
+
+            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            assert!(fence.taken_over());
+            assert!(fence.key() == key);
+            assert_eq!(fence.attached(), ["sip.0"]);
+            fence.put(&policy(2), Some(&countries), Lists::new()).unwrap();
+            assert!(matches!(fence.attach("sip.0", index).unwrap(), Attached::TakenOver));
+
+            ip("link delete sip.0");
+            ip("link add sip.0 type veth peer name sip1");
+            let index = nix::net::if_::if_nametoindex("sip.0").unwrap();
+            assert!(matches!(fence.attach("sip.0", index).unwrap(), Attached::Driver));
+            drop(fence);
+            assert!(Pins::below(bpffs.path()).remove().unwrap());
+        });
+        run.join().unwrap();
+    });
+}
