@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use serde_json::json;
 
-use super::{FAILED, Format, Global};
-use crate::net::{self, Interface, LinkType, XdpMode};
+use super::{FAILED, Format, Global, offline};
+use crate::net::{self, Interface, LinkType, Route, XdpMode};
 
 /// The oldest kernel that loads the programs.
 const FLOOR: (u32, u32) = (6, 1);
@@ -78,10 +78,8 @@ fn finding(what: &str, state: State, found: String, remedy: &str) -> Finding {
 /// # Errors
 /// When the network cannot be asked or the answer not be written.
 pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let bpffs = global
-        .bpffs
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("/sys/fs/bpf"));
+    let config = offline::config(global)?;
+    let bpffs = global.bpffs.as_ref().unwrap_or(&config.bpffs);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -92,21 +90,11 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut findings = vec![
         kernel(&release.release().to_string_lossy()),
         capabilities(&status),
-        mount(&bpffs),
+        mount(bpffs),
         compiler(fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()),
     ];
-    let guarded = net::default_route_interfaces(&routes);
-    if guarded.is_empty() {
-        findings.push(finding(
-            "interface",
-            State::Note,
-            "there is no default route".to_owned(),
-            "name the interfaces to guard: `interfaces = [...]` or --interface",
-        ));
-    }
     let ours = bpffs.join("ringfence").is_dir();
-    let chosen = interfaces.iter().filter(|i| guarded.contains(&i.index));
-    findings.extend(chosen.map(|interface| link(interface, ours)));
+    findings.extend(links(&config.interfaces, &interfaces, &routes, ours));
     findings.push(filters(&processes()));
     findings.push(clock(synchronised()));
     show(global.format, &findings)?;
@@ -206,6 +194,38 @@ fn compiler(enabled: Option<String>) -> Finding {
         found.to_owned(),
         "sysctl -w net.core.bpf_jit_enable=1",
     )
+}
+
+/// The interfaces to guard: those named, else those of the default routes.
+fn links(named: &[String], interfaces: &[Interface], routes: &[Route], ours: bool) -> Vec<Finding> {
+    let default = net::default_route_interfaces(routes);
+    let guarded = |interface: &&Interface| {
+        if named.is_empty() {
+            default.contains(&interface.index)
+        } else {
+            named.contains(&interface.name)
+        }
+    };
+    let chosen = interfaces.iter().filter(guarded);
+    let mut findings: Vec<_> = chosen.map(|interface| link(interface, ours)).collect();
+    for name in named {
+        if !interfaces.iter().any(|interface| interface.name == *name) {
+            let remedy = "correct `interfaces`, or create it: the fence takes it up when it comes";
+            let what = format!("interface {name}");
+            findings.push(finding(
+                &what,
+                State::Problem,
+                "there is none".to_owned(),
+                remedy,
+            ));
+        }
+    }
+    if findings.is_empty() {
+        let remedy = "name the interfaces to guard: `interfaces = [...]` or --interface";
+        let found = "there is no default route".to_owned();
+        findings.push(finding("interface", State::Problem, found, remedy));
+    }
+    findings
 }
 
 fn link(interface: &Interface, ours: bool) -> Finding {
@@ -369,6 +389,16 @@ mod tests {
             xdp: None,
         };
         assert_eq!(link(&interface, false).state, State::Fine);
+        let named =
+            |name: &str| links(&[name.to_owned()], &[interface.clone()], &[], false)[0].state;
+        assert_eq!(
+            (named("eth0"), named("eth1")),
+            (State::Fine, State::Problem)
+        );
+        assert_eq!(
+            links(&[], &[interface.clone()], &[], false)[0].state,
+            State::Problem
+        );
         interface.xdp = Some(net::XdpAttachment {
             mode: XdpMode::Driver,
             prog_id: 7,
