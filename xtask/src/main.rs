@@ -3,15 +3,28 @@
 use clap::Parser;
 
 mod country_data;
+mod ebpf;
+mod lint;
+mod shell;
+mod test;
 
 /// Every step of building, testing and measuring Ringfence.
 #[derive(Parser)]
 enum Command {
     CountryData(country_data::Args),
+    Ebpf(ebpf::Args),
+    /// Formatting and clippy, for all but the BPF programs.
+    Lint,
+    Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
-    match Command::parse() {
+    let command = Command::parse();
+    std::env::set_current_dir(shell::root())?;
+    match command {
         Command::CountryData(args) => country_data::run(args),
+        Command::Ebpf(args) => ebpf::run(args),
+        Command::Lint => lint::run(),
+        Command::Test(args) => test::run(args),
     }
 }

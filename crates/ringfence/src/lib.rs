@@ -12,6 +12,8 @@ pub mod country;
 pub mod engine;
 /// The kernel's view of the network, over netlink.
 pub mod net;
+/// Host names of trunks and their addresses.
+pub mod resolve;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries and bans, in SQLite.
