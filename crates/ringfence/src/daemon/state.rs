@@ -241,6 +241,13 @@ impl Daemon {
         Ok(inputs)
     }
 
+    /// Follows interfaces that came and went.
+    pub fn stand(&mut self) -> Result<()> {
+        let places: Vec<_> = self.guarded.iter().map(|(name, ..)| self.place(name)).collect();
+        self.fence.guard(&places, self.config.events_per_second)?;
+        self.attach()
+    }
+
     /// Attaches wherever it is not, and detaches where it no longer should be.
     pub fn attach(&mut self) -> Result<()> {
         for name in self.fence.attached() {
@@ -404,6 +411,11 @@ impl Daemon {
         if !self.store.expire_entries(Timestamp::now())?.is_empty() {
             self.apply(self.config.clone(), false)?;
         }
+        Ok(())
+    }
+
+    /// Falls back to shadow where the trial was not confirmed in time, as the judge itself has done already.
+    pub fn end_trial(&mut self) -> Result<()> {
         if let Some(end) = self.enforce_until
             && boot_time()? > end
         {
