@@ -1,7 +1,6 @@
 //! What the judge asks of the place that it works in: packet bytes, tables, a clock, loops.
 
 use crate::address::Address;
-use crate::class::Class;
 use crate::country::{Country, CountryTable};
 use crate::hash::Key;
 use crate::limit::{Bucket, State};
@@ -143,6 +142,13 @@ pub struct Tables<'a> {
     pub key: &'a Key,
 }
 
+/// One turn of a loop that needs more than the window. In the kernel it is the callback of
+/// `bpf_loop`.
+pub trait Turn<B> {
+    /// Takes the turn; `true` ends the loop.
+    fn turn(bench: &mut B, tables: &Tables<'_>, scan: &mut Scan) -> bool;
+}
+
 /// A place that judges packets.
 pub trait Bench: Bytes {
     /// Boot time in ns.
@@ -177,6 +183,11 @@ pub trait Bench: Bytes {
     /// Takes steps until one ends the loop, at most `most` of them.
     fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32);
 
+    /// Takes turns, each with the whole bench, until one ends the loop, at most `most` of them.
+    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32)
+    where
+        Self: Sized;
+
     /// Hears what was asked and found, for explanations.
     #[inline(always)]
     fn trace(&mut self, _: Trace) {}
@@ -202,15 +213,15 @@ pub enum Trace {
     },
     /// The message and its class.
     Message {
-        /// The class.
-        class: Class,
+        /// The number of its class.
+        class: u8,
         /// Whether the text is whole in what was seen.
         whole: bool,
     },
     /// The rate of the source for the class.
     Rate {
-        /// The class.
-        class: Class,
+        /// The number of the class.
+        class: u8,
         /// The state before this message.
         state: State,
         /// A transaction that was seen before.

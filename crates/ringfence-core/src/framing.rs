@@ -103,13 +103,25 @@ pub fn broken(state: u32) -> bool {
     state & 0xff == BROKEN
 }
 
-/// Reads eight bytes of headers.
+/// Reads one byte of headers. One only: the states of the machine are constants, and the kernel's
+/// verifier would follow each sequence of them.
 pub struct Framing;
+
+/// Most steps of [`Framing`]: every byte of the window.
+pub const FRAMING_STEPS: u32 = crate::scan::WINDOW + 1;
 
 impl Step for Framing {
     #[inline(always)]
     fn step(scan: &mut Scan, _: &Policy) -> bool {
-        scan.frame_step()
+        let at = scan.frame_from();
+        if at >= scan.length() || ended(scan.frame) {
+            return true;
+        }
+        let (state, length) = advance(scan.frame, scan.frame_length, scan.byte(at));
+        scan.frame = state;
+        scan.frame_length = length;
+        scan.frame_at(at + 1);
+        false
     }
 }
 
@@ -120,27 +132,6 @@ impl Scan {
         self.frame_at(from);
         self.frame = state;
         self.frame_length = length;
-    }
-
-    #[inline(always)]
-    fn frame_step(&mut self) -> bool {
-        let mut at = self.frame_from();
-        let mut word = self.word(at);
-        let mut n = 0;
-        while n < 8 {
-            if at >= self.length() || ended(self.frame) {
-                self.frame_at(at);
-                return true;
-            }
-            let (state, length) = advance(self.frame, self.frame_length, word as u8);
-            self.frame = state;
-            self.frame_length = length;
-            word >>= 8;
-            at += 1;
-            n += 1;
-        }
-        self.frame_at(at);
-        false
     }
 }
 

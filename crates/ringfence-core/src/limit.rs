@@ -118,40 +118,32 @@ fn ticks(ns: u64) -> u64 {
     ns >> TICK_SHIFT
 }
 
-/// All ones where `a >= b`, else 0; both below 2^63. Arithmetic of a form that the compiler does
-/// not make a branch of: the kernel's verifier follows both ways of every branch, and here there
-/// would be thousands.
-#[inline(always)]
-fn at_least(a: u64, b: u64) -> u64 {
-    (a.wrapping_sub(b) >> 63).wrapping_sub(1)
-}
-
 /// How far the word's time lies ahead of `now`, in ticks; 0 where it lies behind, or so far ahead
 /// that it can only be a leftover of the time before the clock's bits came round.
 #[inline(always)]
 fn ahead(word: u64, now: u64, most: u64) -> u64 {
     let distance = word.wrapping_sub(now) & TIME_MASK;
-    distance & at_least(most, distance)
+    if distance > most { 0 } else { distance }
 }
 
-/// The place in `bucket` of the word of `owner`, or of the one to take over: free, or the least in
-/// debt, so that whoever loses its word is forgiven.
+/// The place in `bucket` of the word of `owner`, or of the one to take over. An owner has two
+/// places; the one less in debt is taken over, so that whoever loses its word is forgiven.
 #[inline(always)]
 pub fn choose(bucket: &Bucket, owner: Owner, now_ns: u64) -> usize {
     let now = ticks(now_ns) & TIME_MASK;
     let mark = owner.mark();
-    let mut best = u64::MAX >> 1;
-    let mut way = 0;
-    while way < WAYS {
-        let word = bucket[way];
-        let others = at_least((word ^ mark) >> TIME_BITS, 1);
-        // The debt of others, above the place; its own word comes before any other.
-        let debt = (1 + ahead(word, now, TIME_MASK >> 1)) & others;
-        let this = debt << 3 | way as u64;
-        best = this ^ ((this ^ best) & at_least(this, best));
-        way += 1;
+    let one = (owner.hash >> 16) as usize & (WAYS - 1);
+    let other = one ^ ((owner.hash >> 19) as usize & (WAYS - 1) | 1);
+    let (first, second) = (bucket[one], bucket[other]);
+    if second & !TIME_MASK == mark {
+        return other;
     }
-    best as usize & (WAYS - 1)
+    let most = TIME_MASK >> 1;
+    if first & !TIME_MASK != mark && ahead(second, now, most) < ahead(first, now, most) {
+        other
+    } else {
+        one
+    }
 }
 
 /// One transition of the word `old` of `owner`: its state before, and the word after. `charge`
@@ -247,24 +239,27 @@ mod tests {
     }
 
     #[test]
-    fn a_full_bucket_forgives_the_least_in_debt() {
+    fn a_collision_forgives_the_one_less_in_debt() {
         let limit = Limit::new(1, SECOND, 100);
         let now = 77 * SECOND;
         let mut bucket: Bucket = [0; WAYS];
-        let owners: [Owner; WAYS] = core::array::from_fn(|n| Owner::new(n as u64 * 977, 0));
+        // More owners than places, each deeper in debt than the one before.
+        let owners: [Owner; 64] = core::array::from_fn(|n| Owner::new(n as u64 * 977, 0));
         for (n, owner) in owners.iter().enumerate() {
             for _ in 0..=n {
                 let way = choose(&bucket, *owner, now);
                 bucket[way] = step(bucket[way], *owner, &limit, now, true).0;
             }
         }
-        let stranger = Owner::new(123_456, 0);
-        let way = choose(&bucket, stranger, now);
-        assert_eq!(
-            step(bucket[way], stranger, &limit, now, false).1,
-            State::Within
-        );
-        assert_eq!(bucket[way] & !TIME_MASK, owners[0].mark());
+        let known = |owner: &Owner| bucket.iter().any(|word| word & !TIME_MASK == owner.mark());
+        assert!(known(&owners[63]));
+        for owner in owners.iter().filter(|owner| !known(owner)) {
+            let way = choose(&bucket, *owner, now);
+            assert_eq!(
+                step(bucket[way], *owner, &limit, now, false).1,
+                State::Within
+            );
+        }
     }
 
     proptest! {

@@ -1,6 +1,9 @@
 //! From the first byte of a frame to the transport header: every length checked, nothing believed.
 
 use crate::address::Address;
+use crate::bench::Bench;
+use crate::policy::Policy;
+use crate::scan::{Scan, Step, WINDOW};
 use crate::verdict::Verdict;
 
 /// What carries the IP header.
@@ -67,8 +70,8 @@ pub const EXTENSION_HEADERS: u32 = 8;
 
 /// Reads the headers up to the transport header; the verdict takes up what they say.
 #[inline(never)]
-pub fn network<B: Bytes>(frame: &B, verdict: &mut Verdict) -> Network {
-    let (kind, at) = if verdict.link == Link::RawIp as u8 {
+pub fn network<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy) -> Network {
+    let (kind, at) = if scan.verdict.link == Link::RawIp as u8 {
         match frame.short(0).map(u16::from_be) {
             Some(first) if first >> 12 == 4 => (ETHERTYPE_IPV4, 0),
             Some(first) if first >> 12 == 6 => (ETHERTYPE_IPV6, 0),
@@ -92,14 +95,14 @@ pub fn network<B: Bytes>(frame: &B, verdict: &mut Verdict) -> Network {
         (kind, at)
     };
     match kind {
-        ETHERTYPE_IPV4 => ipv4(frame, verdict, at),
-        ETHERTYPE_IPV6 => ipv6(frame, verdict, at),
+        ETHERTYPE_IPV4 => ipv4(frame, &mut scan.verdict, at),
+        ETHERTYPE_IPV6 => ipv6(frame, scan, policy, at),
         _ => Network::Other,
     }
 }
 
 #[inline(always)]
-fn ipv4(frame: &impl Bytes, verdict: &mut Verdict, at: u32) -> Network {
+fn ipv4<B: Bench>(frame: &B, verdict: &mut Verdict, at: u32) -> Network {
     let Some(header) = frame.words::<5>(at) else {
         return Network::Truncated;
     };
@@ -118,19 +121,16 @@ fn ipv4(frame: &impl Bytes, verdict: &mut Verdict, at: u32) -> Network {
     };
     let pieces = u32::from_be(header[1]);
     let offset = (pieces & 0x1fff) * 8;
-    let fragment = if offset != 0 {
-        Fragment::Later(offset)
-    } else if pieces & 0x2000 != 0 {
-        Fragment::First
-    } else {
-        Fragment::Whole
-    };
     verdict.source = Address::from_v4_word(header[3]);
     verdict.destination = Address::from_v4_word(header[4]);
     verdict.protocol = (u32::from_be(header[2]) >> 16) as u8;
     verdict.transport = at + length;
     verdict.end = at + end;
-    verdict.set_fragment(fragment);
+    verdict.fragment = if offset != 0 {
+        offset
+    } else {
+        u32::from(pieces & 0x2000 != 0)
+    };
     verdict.doubtful = doubtful as u8;
     Network::Ip
 }
@@ -143,7 +143,7 @@ const DESTINATION: u8 = 60;
 const MOBILITY: u8 = 135;
 const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
-const NO_NEXT_HEADER: u8 = 59;
+const NO_NEXT_HEADER: u32 = 59;
 
 /// The numbers of extension headers below 64, and from 128 on.
 const EXTENSIONS: [u64; 2] = [
@@ -153,20 +153,50 @@ const EXTENSIONS: [u64; 2] = [
 
 #[inline(always)]
 const fn is_extension(next: u32) -> bool {
-    let bits = if next < 64 { EXTENSIONS[0] } else { EXTENSIONS[1] };
+    let bits = if next < 64 {
+        EXTENSIONS[0]
+    } else {
+        EXTENSIONS[1]
+    };
     next & 0x40 == 0 && bits >> (next & 0x3f) & 1 == 1
 }
 
-/// All ones where `a` is not `b`, else 0; both below 2^31. Arithmetic of a form that the compiler
-/// does not make a branch of: the kernel's verifier follows both ways of every branch of every
-/// turn of a loop.
-#[inline(always)]
-const fn differ(a: u32, b: u32) -> u32 {
-    ((a ^ b).wrapping_sub(1) >> 31).wrapping_sub(1)
+/// Follows one IPv6 extension header (RFC 8200, section 4) in the window. The state lies in memory,
+/// so that the kernel's verifier looks at one step and not at every sequence of them.
+struct Extension;
+
+impl Step for Extension {
+    #[inline(always)]
+    fn step(scan: &mut Scan, _: &Policy) -> bool {
+        let next = u32::from(scan.verdict.protocol);
+        let at = scan.position;
+        if !is_extension(next) {
+            return true;
+        }
+        if at + 8 > scan.length() || scan.extensions == EXTENSION_HEADERS {
+            scan.verdict.doubtful = 1;
+            return true;
+        }
+        let word = scan.word(at);
+        let units = (word >> 8) as u32 & 0xff;
+        let mut length = 8 + units * 8;
+        if next == u32::from(FRAGMENT) {
+            length = 8;
+            let pieces = u32::from(((word >> 16) as u16).swap_bytes());
+            scan.verdict.fragment |= pieces & 0xfff9;
+        } else if next == u32::from(AUTHENTICATION) {
+            // In units of 4 bytes, less 2 (RFC 4302, section 2.2).
+            length = 8 + units * 4;
+        }
+        scan.verdict.protocol = word as u8;
+        scan.extensions += 1;
+        scan.position = at + length;
+        scan.verdict.fragment & 0xfff8 != 0
+    }
 }
 
 #[inline(always)]
-fn ipv6(frame: &impl Bytes, verdict: &mut Verdict, at: u32) -> Network {
+fn ipv6<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy, at: u32) -> Network {
     let Some(header) = frame.words::<10>(at) else {
         return Network::Truncated;
     };
@@ -175,55 +205,36 @@ fn ipv6(frame: &impl Bytes, verdict: &mut Verdict, at: u32) -> Network {
     }
     let second = u32::from_be(header[1]);
     let payload = second >> 16;
-    let mut next = second >> 8 & 0xff;
+    let next = second >> 8 & 0xff;
     let whole = frame.len() - at;
-    let (end, mut doubtful) = if payload == 0 && next != u32::from(NO_NEXT_HEADER) {
-        // A jumbogram, or a packet above 64 KiB on its way through segmentation offload.
+    // A length of 0 is a jumbogram, or a packet above 64 KiB on its way through segmentation
+    // offload.
+    let (end, doubtful) = if payload == 0 && next != NO_NEXT_HEADER {
         (whole, false)
     } else {
         ((40 + payload).min(whole), 40 + payload > whole)
     };
-    let mut transport = at + 40;
-    // Offset and more-fragments flag of the fragment header, where there is one.
-    let mut pieces = 0;
-    let mut count = 0;
-    while is_extension(next) {
-        if count == EXTENSION_HEADERS {
-            doubtful = true;
-            break;
-        }
-        let Some([extension]) = frame.words::<1>(transport) else {
-            doubtful = true;
-            break;
-        };
-        let extension = u32::from_be(extension);
-        let whole = differ(next, FRAGMENT as u32);
-        let plain = differ(next, AUTHENTICATION as u32);
-        // Units of 8 bytes beyond the first 8; of 4 beyond the first 8 for authentication
-        // (RFC 4302, section 2.2); a fragment header has 8 bytes (RFC 8200, section 4.5).
-        let units = (extension >> 16 & 0xff) & whole;
-        pieces |= (extension & 0xfff9) - (extension & 0xfff9 & whole);
-        next = extension >> 24;
-        transport += 8 + units * 4 + (units * 4 & plain);
-        count += 1;
-        if pieces & 0xfff8 != 0 {
-            break;
-        }
-    }
-    let fragment = if pieces & 0xfff8 != 0 {
-        Fragment::Later(pieces & 0xfff8)
-    } else if pieces & 1 != 0 {
-        Fragment::First
-    } else {
-        Fragment::Whole
-    };
+    let verdict = &mut scan.verdict;
     verdict.source = Address::from_v6_words([header[2], header[3], header[4], header[5]]);
     verdict.destination = Address::from_v6_words([header[6], header[7], header[8], header[9]]);
     verdict.protocol = next as u8;
-    verdict.transport = transport;
     verdict.end = at + end;
-    verdict.set_fragment(fragment);
     verdict.doubtful = doubtful as u8;
+    let transport = at + 40;
+    verdict.transport = transport;
+    if is_extension(next) {
+        let left = verdict.end.saturating_sub(transport);
+        let length = if left > WINDOW { WINDOW } else { left };
+        if length == 0 || !frame.fill(transport, length, scan) {
+            scan.verdict.doubtful = 1;
+            return Network::Ip;
+        }
+        scan.begin(length);
+        scan.position = 0;
+        scan.extensions = 0;
+        B::repeat::<Extension>(scan, policy, EXTENSION_HEADERS + 1);
+        scan.verdict.transport = transport + scan.position;
+    }
     Network::Ip
 }
 

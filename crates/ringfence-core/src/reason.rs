@@ -35,7 +35,8 @@ macro_rules! reasons {
             /// Whether packets with this reason pass or are dropped.
             #[inline(always)]
             pub const fn action(self) -> Action {
-                match self { $(Reason::$name => Action::$action,)* }
+                const DROPS: u64 = $((Action::$action as u64) << $number)|*;
+                if DROPS >> (self as u64) & 1 == 1 { Action::Drop } else { Action::Pass }
             }
 
             /// The reason with this number.

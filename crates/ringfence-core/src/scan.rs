@@ -4,9 +4,10 @@
 //! step is then a function of memory alone, and the verifier looks at it once (see
 //! `docs/design/text-scanning.md`).
 
-use crate::automaton::{DEAD, DOMAIN, Match};
+use crate::automaton::{DEAD, DOMAIN, Match, SCORE_LIMIT};
 use crate::flow::Flow;
 use crate::policy::Policy;
+use crate::reason::Reason;
 use crate::verdict::Verdict;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -139,6 +140,9 @@ pub struct Scan {
     twice: u32,
     headers_end: u32,
     wants_body: u32,
+    /// Line loop: the byte behind the last that may end a line.
+    end: u32,
+    reserved: u32,
     /// Walks to take, and how many.
     jobs: [Job; JOBS],
     job_count: u32,
@@ -150,6 +154,10 @@ pub struct Scan {
     pub(crate) target: u32,
     /// The value of the branch, packed.
     pub(crate) branch: u32,
+    /// The Request-URI, packed.
+    pub(crate) request: u32,
+    /// 1: the segment repeats bytes from before the message last judged.
+    pub(crate) older: u32,
     /// Walks and searches: the next byte, and the byte to stop before.
     at: u32,
     limit: u32,
@@ -158,6 +166,13 @@ pub struct Scan {
     stops: u32,
     /// Where in a TCP segment the judge is.
     pub(crate) position: u32,
+    /// IPv6 extension headers followed.
+    pub(crate) extensions: u32,
+    /// Points of the message's score, and the signature that gave the first.
+    points: u32,
+    scored_by: u32,
+    /// Number of the reason at which a step arrived.
+    outcome: u32,
     /// Walks: the lowest signature hit outright so far, 0 for none.
     pub(crate) signature: u32,
     /// Searches: the two bytes looked for, in every byte of a word.
@@ -235,6 +250,8 @@ impl Scan {
         self.headers_end = 0;
         self.bits = 0;
         self.signature = 0;
+        self.points = 0;
+        self.scored_by = 0;
         self.branch = 0;
     }
 
@@ -263,6 +280,12 @@ impl Scan {
     /// The value of the first line of its kind.
     #[inline(always)]
     pub fn span(&self, kind: Kind) -> Span {
+        Span::unpack(self.spans[kind as usize & (KINDS - 1)])
+    }
+
+    /// The value of the first line of the kind with this number.
+    #[inline(always)]
+    pub fn span_of(&self, kind: u32) -> Span {
         Span::unpack(self.spans[kind as usize & (KINDS - 1)])
     }
 
@@ -296,6 +319,7 @@ impl Scan {
             let block = (at >> 6) as usize & (BLOCKS - 1);
             self.breaks[block] |= 1 << (at & 63);
         }
+        self.end = if closed { at + 1 } else { at };
         self.wants_body = wants_body as u32;
         self.block = 0;
         self.pending = self.breaks[0];
@@ -354,7 +378,7 @@ impl Scan {
     /// Takes up the next walk; whether there was one.
     #[inline(always)]
     fn next_job(&mut self) -> bool {
-        if self.job >= self.job_count || self.job >= JOBS as u32 {
+        if self.job >= self.job_count {
             return false;
         }
         let job = self.jobs[self.job as usize & (JOBS - 1)];
@@ -386,15 +410,73 @@ impl Scan {
     #[inline(always)]
     pub(crate) fn note(&mut self, hit: &Match) {
         self.bits |= hit.bits;
-        let signature = u32::from(hit.signature);
+        self.hit(hit.signature);
+    }
+
+    /// Takes up a signature that is hit outright, where its number is lower than what was hit so
+    /// far; 0 is none.
+    #[inline(always)]
+    pub(crate) fn hit(&mut self, signature: u16) {
+        let signature = u32::from(signature);
         if signature != 0 && (self.signature == 0 || signature < self.signature) {
             self.signature = signature;
         }
     }
 
+    /// Keeps what a step arrived at. It goes through memory, so that the kernel's verifier does not
+    /// follow the rest once for every reason.
+    #[inline(always)]
+    pub(crate) fn set_outcome(&mut self, reason: Reason) {
+        self.outcome = reason as u32;
+    }
+
+    /// What the step arrived at.
+    #[inline(always)]
+    pub(crate) fn outcome(&self) -> Reason {
+        Reason::from_number(self.outcome as u8).unwrap_or(Reason::Malformed)
+    }
+
+    /// Adds points to the message's score.
+    #[inline(always)]
+    pub(crate) fn score(&mut self, points: u16, signature: u16) {
+        self.points = self.points.wrapping_add(u32::from(points));
+        if self.scored_by == 0 {
+            self.scored_by = u32::from(signature);
+        }
+    }
+
+    /// The signature that the message hits, outright or by its score, or 0.
+    #[inline(always)]
+    pub(crate) fn signature(&self) -> u16 {
+        if self.signature == 0 && self.points >= SCORE_LIMIT {
+            self.scored_by as u16
+        } else {
+            self.signature as u16
+        }
+    }
+
+    /// Whether more than one line of a counted header (its number) was there.
+    #[inline(always)]
+    pub(crate) fn repeated_counted(&self, header: u8) -> bool {
+        let kind = match header {
+            0 => Kind::From,
+            1 => Kind::To,
+            2 => Kind::CallId,
+            _ => Kind::CSeq,
+        };
+        self.repeated(kind)
+    }
+
     /// The mixed hash of a stretch, at most its first 64 bytes.
     #[inline(always)]
     pub fn digest(&self, span: Span) -> u64 {
+        self.digest_packed(span.pack())
+    }
+
+    // A function of its own: in the kernel it is looked at once a call, not once a word.
+    #[inline(never)]
+    fn digest_packed(&self, span: u32) -> u64 {
+        let span = Span::unpack(span);
         let mut hash = 0u64;
         let mut n = 0;
         while n < 8 {
@@ -489,7 +571,7 @@ impl Step for Breaks {
         }
         scan.breaks[block] = bits;
         scan.block += 1;
-        scan.block * 64 >= scan.length + 1 || scan.block >= BLOCKS as u32
+        scan.block * 64 > scan.length
     }
 }
 
@@ -501,13 +583,17 @@ impl Step for Lines {
     fn step(scan: &mut Scan, _: &Policy) -> bool {
         if scan.pending == 0 {
             scan.block += 1;
-            if scan.block * 64 > scan.length || scan.block >= BLOCKS as u32 {
+            if scan.block * 64 > scan.length {
                 return true;
             }
             scan.pending = scan.breaks[scan.block as usize & (BLOCKS - 1)];
             return false;
         }
         let feed = scan.block * 64 + scan.pending.trailing_zeros();
+        if feed >= scan.end {
+            // What lies behind is another packet's.
+            return true;
+        }
         scan.pending &= scan.pending - 1;
         let from = scan.line;
         scan.line = feed + 1;

@@ -1,6 +1,6 @@
 //! SIP text (RFC 3261): start lines, addresses, the branch of a Via.
 
-use crate::automaton::{DEAD, DOMAIN, Location};
+use crate::automaton::{DEAD, DOMAIN, LOCATIONS, Location};
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
@@ -241,6 +241,14 @@ fn find<B: Bench>(scan: &mut Scan, policy: &Policy, span: Span, bytes: Bytes) ->
     )
 }
 
+/// The same without a function call: within a loop's step, the kernel allows few more.
+#[inline(always)]
+fn find_here<B: Bench>(scan: &mut Scan, policy: &Policy, span: Span, bytes: Bytes) -> u32 {
+    scan.begin_find(span, bytes.0, bytes.1);
+    B::repeat::<Find>(scan, policy, STEPS);
+    scan.found()
+}
+
 // Functions of their own, with few and plain arguments: in the kernel each has its own stack.
 #[inline(never)]
 fn find_packed<B: Bench>(scan: &mut Scan, policy: &Policy, span: u32, bytes: u32) -> u32 {
@@ -269,7 +277,7 @@ impl<B: Bench> Step for Parameters<B> {
     #[inline(always)]
     fn step(scan: &mut Scan, policy: &Policy) -> bool {
         let value = Span::unpack(scan.target);
-        let semicolon = find::<B>(scan, policy, value, Bytes(b';', b';'));
+        let semicolon = find_here::<B>(scan, policy, value, Bytes(b';', b';'));
         let from = semicolon + 1;
         scan.target = Span { from, to: value.to }.pack();
         if semicolon >= value.to {
@@ -334,7 +342,7 @@ impl<B: Bench> Step for ToTag<B> {
     #[inline(always)]
     fn step(scan: &mut Scan, policy: &Policy) -> bool {
         let value = Span::unpack(scan.target);
-        let mark = find::<B>(scan, policy, value, Bytes(b';', b'"'));
+        let mark = find_here::<B>(scan, policy, value, Bytes(b';', b'"'));
         let from = mark + 1;
         if mark >= value.to {
             scan.target = 0;
@@ -357,7 +365,7 @@ impl<B: Bench> Step for ToTag<B> {
 
 /// What makes a retransmission recognisable: the branch of the top Via (RFC 3261, section 17.1.3),
 /// or Call-ID and CSeq where there is none; 0 where there is nothing.
-#[inline(never)]
+#[inline(always)]
 pub fn transaction<B: Bench>(scan: &mut Scan, policy: &Policy) -> u64 {
     let via = scan.span(Kind::Via).pack();
     scan.branch = find_parameter::<B>(scan, policy, via, const { text(b"branch=") }, 7);
@@ -459,19 +467,25 @@ impl<B: Bench> Step for Addresses<B> {
     }
 }
 
-const VALUES: [(Kind, Location); 12] = [
-    (Kind::UserAgent, Location::UserAgent),
-    (Kind::Server, Location::UserAgent),
-    (Kind::Contact, Location::Contact),
-    (Kind::From, Location::From),
-    (Kind::To, Location::To),
-    (Kind::CallId, Location::CallId),
-    (Kind::CSeq, Location::CSeq),
-    (Kind::Subject, Location::Subject),
-    (Kind::Accept, Location::Accept),
-    (Kind::SdpOrigin, Location::SdpOrigin),
-    (Kind::SdpSession, Location::SdpSession),
-    (Kind::StartLine, Location::RequestLine),
+/// Values that are walked whole: kinds and locations as numbers, 16 of them so that a masked index
+/// needs no check.
+const VALUES: [(u8, u8); 16] = [
+    (Kind::UserAgent as u8, Location::UserAgent as u8),
+    (Kind::Server as u8, Location::UserAgent as u8),
+    (Kind::Contact as u8, Location::Contact as u8),
+    (Kind::From as u8, Location::From as u8),
+    (Kind::To as u8, Location::To as u8),
+    (Kind::CallId as u8, Location::CallId as u8),
+    (Kind::CSeq as u8, Location::CSeq as u8),
+    (Kind::Subject as u8, Location::Subject as u8),
+    (Kind::Accept as u8, Location::Accept as u8),
+    (Kind::SdpOrigin as u8, Location::SdpOrigin as u8),
+    (Kind::SdpSession as u8, Location::SdpSession as u8),
+    (Kind::StartLine as u8, Location::RequestLine as u8),
+    (0, 0),
+    (0, 0),
+    (0, 0),
+    (0, 0),
 ];
 
 /// Adds the walk over one whole value.
@@ -482,12 +496,13 @@ impl Step for Values {
     fn step(scan: &mut Scan, policy: &Policy) -> bool {
         let turn = scan.turn as usize;
         scan.turn += 1;
-        let Some((kind, location)) = VALUES.get(turn) else {
+        let (kind, location) = VALUES[turn & 15];
+        if turn >= VALUES.len() || kind == 0 {
             return true;
-        };
-        let start = policy.automaton.start(*location);
-        if start != DEAD && scan.has(*kind) {
-            let span = scan.trim_start(scan.span(*kind));
+        }
+        let start = policy.automaton.start[location as usize & (LOCATIONS - 1)];
+        if start != DEAD {
+            let span = scan.trim_start(scan.span_of(u32::from(kind)));
             let span = scan.trim_end(span);
             scan.add_job(start, span, Stops::Never, false);
         }
@@ -498,7 +513,7 @@ impl Step for Values {
 /// Looks for one of the domains in Request-URI, To, From and Route, and for signatures where
 /// they may stand. `request` is the Request-URI, empty for a response; `service` is 0 where no
 /// domain is asked for.
-#[inline(never)]
+#[inline(always)]
 pub fn inspect<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u8) {
     let automaton = &policy.automaton;
     let start = |location| automaton.start(location);

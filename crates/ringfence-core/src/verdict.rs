@@ -15,7 +15,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const NO_CLASS: u8 = 255;
 /// The country of a packet whose country was not asked for.
 const NO_COUNTRY: u16 = 0xffff;
-/// In `fragment`: the first piece. Otherwise the offset of a later one in bytes, or 0.
+/// In `fragment`: the first piece.
 const FIRST_PIECE: u32 = 1;
 
 /// The judge's word on a packet.
@@ -40,7 +40,7 @@ pub struct Verdict {
     pub(crate) transport: u32,
     /// Where the IP packet ends.
     pub(crate) end: u32,
-    /// Piece or whole.
+    /// 0: whole; 1: the first piece; else (its lowest bit may be set) the offset of a later one.
     pub(crate) fragment: u32,
     /// Where the payload begins in the frame.
     pub payload: u32,
@@ -74,9 +74,11 @@ pub struct Verdict {
     action: u8,
     banned: u8,
     destroy: u8,
+    /// 1: the source's country is admitted for the class.
+    pub(crate) admitted: u8,
     /// 1: the transaction was paid for out of the budget before.
     pub(crate) paid: u8,
-    reserved: [u8; 3],
+    reserved: [u8; 2],
 }
 
 impl Verdict {
@@ -113,6 +115,7 @@ impl Verdict {
         self.action = Action::Pass as u8;
         self.banned = 0;
         self.destroy = 0;
+        self.admitted = 0;
     }
 
     /// Why; it implies the action that the policy wants.
@@ -147,6 +150,12 @@ impl Verdict {
         }
     }
 
+    /// The source's country; `ZZ` where it was not asked for.
+    #[inline(always)]
+    pub(crate) fn located(&self) -> Country {
+        Country::from_number(self.country as u8)
+    }
+
     /// Why the source was banned by this packet, if it was.
     #[inline(always)]
     pub fn banned(&self) -> Option<Cause> {
@@ -166,17 +175,8 @@ impl Verdict {
         match self.fragment {
             0 => Fragment::Whole,
             FIRST_PIECE => Fragment::First,
-            offset => Fragment::Later(offset),
+            offset => Fragment::Later(offset & 0xfff8),
         }
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_fragment(&mut self, fragment: Fragment) {
-        self.fragment = match fragment {
-            Fragment::Whole => 0,
-            Fragment::First => FIRST_PIECE,
-            Fragment::Later(offset) => offset,
-        };
     }
 
     #[inline(always)]

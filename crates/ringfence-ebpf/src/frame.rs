@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::maps::Array;
 use aya_ebpf::maps::lpm_trie::Key;
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Turn};
 use ringfence_core::control::{Control, EventCount};
 use ringfence_core::limit::Bucket;
 use ringfence_core::packet::Bytes;
@@ -122,6 +122,22 @@ extern "C" fn callback<S: Step>(_: u32, context: *mut Loop) -> c_long {
     c_long::from(S::step(scan, policy))
 }
 
+/// What a turn's callback is given.
+#[repr(C)]
+struct Turns<'f, 't> {
+    frame: *mut Frame<'f>,
+    tables: *const Tables<'t>,
+    scan: *mut Scan,
+}
+
+/// The callback of `bpf_loop` for turns.
+extern "C" fn turn<'f, T: Turn<Frame<'f>>>(_: u32, context: *mut Turns<'f, '_>) -> c_long {
+    // SAFETY: `turns` filled it with valid pointers, which nothing else uses meanwhile.
+    let (frame, tables, scan) =
+        unsafe { (&mut *(*context).frame, &*(*context).tables, &mut *(*context).scan) };
+    c_long::from(T::turn(frame, tables, scan))
+}
+
 impl Bench for Frame<'_> {
     #[inline(always)]
     fn now(&mut self) -> u64 {
@@ -200,6 +216,20 @@ impl Bench for Frame<'_> {
             bpf_loop(
                 most,
                 callback::<S> as *mut c_void,
+                (&raw mut context).cast::<c_void>(),
+                0,
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32) {
+        let mut context = Turns { frame: self, tables, scan };
+        // SAFETY: as for `repeat`.
+        unsafe {
+            bpf_loop(
+                most,
+                turn::<T> as *mut c_void,
                 (&raw mut context).cast::<c_void>(),
                 0,
             );

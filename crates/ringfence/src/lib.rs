@@ -12,3 +12,7 @@ pub mod net;
 pub mod signature;
 /// What must last: operator lists, countries and bans, in SQLite.
 pub mod store;
+/// The places that judge packets.
+pub mod engine;
+/// From the configuration to what the judge reads.
+pub mod tables;

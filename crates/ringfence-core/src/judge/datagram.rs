@@ -13,7 +13,7 @@ use crate::sip;
 
 impl<B: Bench> Judge<'_, B> {
     /// One datagram.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn udp(&mut self) -> Reason {
         let service = self.service();
         let (payload, length) = (self.scan.verdict.payload, self.scan.verdict.length);
@@ -24,7 +24,7 @@ impl<B: Bench> Judge<'_, B> {
         }
         // All but a country that any method opens is settled without a look at the text.
         if !service.has(service_flags::BY_CLASS)
-            && !self.admitted(service, Class::NotSip)
+            && !self.admitted(service, Class::NotSip as u8)
             && !service.has(service_flags::OPENS_COUNTRY)
         {
             return Reason::Country;
@@ -40,8 +40,8 @@ impl<B: Bench> Judge<'_, B> {
         }
         // A source far over its rate is not worth reading further.
         if let Some(class) = sip::glance(first)
-            && self.class_rate(service, class, false) == State::FarOver
-            && self.class_rate(service, Class::InDialogue, false) != State::Within
+            && self.class_rate(service, class as u8, false) == State::FarOver
+            && self.class_rate(service, Class::InDialogue as u8, false) != State::Within
         {
             self.scan.verdict.class = class as u8;
             return Reason::Rate;
@@ -77,25 +77,25 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     fn unread(&mut self, service: &Service, class: Class) -> Reason {
         self.scan.verdict.class = class as u8;
-        if !self.admitted(service, class) {
+        if !self.admitted(service, class as u8) {
             return Reason::Country;
         }
-        if self.class_rate(service, class, true) != State::Within {
+        if self.class_rate(service, class as u8, true) != State::Within {
             return Reason::Rate;
         }
-        self.spend(service)
+        self.spend()
     }
 
     #[inline(always)]
     fn keep_alive(&mut self, service: &Service) -> Reason {
         self.scan.verdict.class = Class::KeepAlive as u8;
-        if !self.admitted(service, Class::KeepAlive) {
+        if !self.admitted(service, Class::KeepAlive as u8) {
             return Reason::Country;
         }
-        if self.class_rate(service, Class::KeepAlive, true) != State::Within {
+        if self.class_rate(service, Class::KeepAlive as u8, true) != State::Within {
             return Reason::Rate;
         }
-        match self.spend(service) {
+        match self.spend() {
             Reason::Clean => Reason::KeepAlive,
             reason => reason,
         }
@@ -104,7 +104,7 @@ impl<B: Bench> Judge<'_, B> {
     /// A datagram to a plain service: the first of its flow is counted.
     #[inline(always)]
     fn new_datagram_flow(&mut self, service: &Service) -> Reason {
-        if !self.admitted(service, Class::NewTcp) {
+        if !self.admitted(service, Class::NewTcp as u8) {
             return Reason::Country;
         }
         if service.rate(Class::NewTcp as u8).is_none() {
@@ -115,7 +115,7 @@ impl<B: Bench> Judge<'_, B> {
         verdict.transaction = mix(ports, 0xf10e) | 1;
         self.recall();
         if self.scan.verdict.again == 0
-            && self.class_rate(service, Class::NewTcp, true) != State::Within
+            && self.class_rate(service, Class::NewTcp as u8, true) != State::Within
         {
             return Reason::Rate;
         }

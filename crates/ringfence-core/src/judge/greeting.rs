@@ -46,7 +46,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Whether `name` (packed) is one of the service's domains.
-    #[inline(always)]
+    #[inline(never)]
     fn names_us(&mut self, name: u32) -> bool {
         let service = self.scan.verdict.service;
         let named = sip::is_domain::<B>(self.scan, self.tables.policy, name, service);
@@ -65,7 +65,7 @@ impl<B: Bench> Judge<'_, B> {
         if hello == Hello::Foreign {
             return Reason::Malformed;
         }
-        if self.class_rate(service, Class::Other, true) != State::Within {
+        if self.class_rate(service, Class::Other as u8, true) != State::Within {
             return Reason::Rate;
         }
         let mut known = true;
@@ -79,7 +79,7 @@ impl<B: Bench> Judge<'_, B> {
                 _ => known = false,
             }
         }
-        match self.spend(service) {
+        match self.spend() {
             Reason::Clean if !known => Reason::Undecided,
             reason => reason,
         }
@@ -101,7 +101,7 @@ impl<B: Bench> Judge<'_, B> {
         if line.to < line.from + 14 || tail != const { text(b"http/1.1") } {
             return Reason::Malformed;
         }
-        if self.class_rate(service, Class::Other, true) != State::Within {
+        if self.class_rate(service, Class::Other as u8, true) != State::Within {
             return Reason::Rate;
         }
         let goes_on = self.scan.headers_end().is_none() && self.scan.length() < WINDOW;
@@ -112,6 +112,6 @@ impl<B: Bench> Judge<'_, B> {
         if self.asks_for_name() && !self.names_us(host.pack()) {
             return Reason::Domain;
         }
-        self.spend(service)
+        self.spend()
     }
 }

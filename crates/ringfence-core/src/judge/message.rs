@@ -1,134 +1,254 @@
 //! One SIP message: its class, its rate, what stands in it.
 
 use super::Judge;
-use crate::automaton::{Counted, DOMAIN, Hits, SCORE_LIMIT};
+use crate::automaton::{DOMAIN, OVERS, RULES};
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
 use crate::hash::mix;
-use crate::policy::{Policy, Service, policy_flags, service_flags};
+use crate::policy::{Policy, policy_flags, service_flags};
 use crate::reason::Reason;
-use crate::scan::{Breaks, Kind, Lines, STEPS, Scan, Span};
+use crate::scan::{Breaks, Lines, STEPS, Scan, Span, Step};
 use crate::sip::{self, Start};
+
+/// What the window holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// A SIP message.
+    Message,
+    /// The beginning of what may become one.
+    Begun,
+    /// Something else.
+    Foreign,
+}
 
 impl<B: Bench> Judge<'_, B> {
     /// One SIP message in the window. `closed`: all of it is there.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn message(&mut self, closed: bool) -> Reason {
-        let policy = self.tables.policy;
-        let service = self.service();
-        lines::<B>(
-            self.scan,
-            policy,
-            closed,
-            policy.flags & policy_flags::BODY != 0,
-        );
-        let (class, target) = match sip::start::<B>(self.scan, policy) {
-            Start::Request(class, target) => (class, Some(target)),
-            Start::Response => (Class::Response, None),
-            Start::Missing if !closed && sip::begins(self.scan) => return Reason::Incomplete,
-            Start::Foreign | Start::Missing => return self.foreign(service),
-        };
-        let class = match class {
-            Class::Register | Class::InDialogue | Class::Response => class,
-            _ if sip::has_to_tag::<B>(self.scan, policy) => Class::InDialogue,
-            _ => class,
-        };
-        self.scan.verdict.class = class as u8;
-        self.bench.trace(Trace::Message {
-            class,
-            whole: self.scan.headers_end().is_some(),
-        });
-        let trunk = self.is(list_flags::TRUNK);
-        if trunk && class == Class::Register {
+        self.read_message(closed);
+        self.scan.outcome()
+    }
+
+    #[inline(never)]
+    fn read_message(&mut self, closed: bool) {
+        let reason = self.message_reason(closed);
+        self.scan.set_outcome(reason);
+    }
+
+    // Each step is a function of its own and leaves what it found in memory: see `verdict.rs`.
+    #[inline(always)]
+    fn message_reason(&mut self, closed: bool) -> Reason {
+        match self.classify(closed) {
+            Text::Message => {}
+            Text::Begun => return Reason::Incomplete,
+            Text::Foreign => return self.foreign(),
+        }
+        if self.is(list_flags::TRUNK) && self.class() == Some(Class::Register) {
             return Reason::Refused;
         }
-        let admitted = self.admitted(service, class);
-        let opens = service.has(service_flags::OPENS_COUNTRY) && class == Class::Register;
-        if !admitted && !opens {
+        self.admit();
+        if self.scan.verdict.admitted == 0 && !self.opens_country() {
             return Reason::Country;
         }
+        self.identify();
+        if self.charge() {
+            return Reason::Rate;
+        }
+        self.inspect();
+        if self.scan.verdict.signature != 0 {
+            return Reason::Signature;
+        }
+        if self.is(list_flags::TRUNK) {
+            return Reason::Trunk;
+        }
+        if self.scan.verdict.named == 0 {
+            if self.gated() {
+                return Reason::Domain;
+            }
+            if self.scan.verdict.admitted == 0 {
+                return Reason::Country;
+            }
+        }
+        self.spend_once()
+    }
 
-        let transaction = sip::transaction::<B>(self.scan, policy);
+    #[inline(always)]
+    fn class(&self) -> Option<Class> {
+        Class::from_number(self.scan.verdict.class)
+    }
+
+    /// Whether the message is one of those that name a domain. In-dialogue requests carry our
+    /// Contact's address: the gate is for those that begin.
+    #[inline(always)]
+    fn gated(&self) -> bool {
+        const UNGATED: u32 = 1 << Class::InDialogue as u32 | 1 << Class::Response as u32;
+        self.service().has(service_flags::DOMAINS)
+            && UNGATED >> (self.scan.verdict.class & 31) & 1 == 0
+            && !self.is(list_flags::TRUNK)
+    }
+
+    /// Whether a name may open the country fence for the message.
+    #[inline(always)]
+    fn opens_country(&self) -> bool {
+        self.service().has(service_flags::OPENS_COUNTRY)
+            && self.scan.verdict.class == Class::Register as u8
+    }
+
+    /// Finds the lines of the message, its class and its Request-URI.
+    #[inline(always)]
+    fn classify(&mut self, closed: bool) -> Text {
+        let text = self.read_start(closed);
+        if text == Text::Message {
+            self.read_to_tag();
+        }
+        text
+    }
+
+    #[inline(never)]
+    fn read_start(&mut self, closed: bool) -> Text {
+        let policy = self.tables.policy;
+        let body = policy.flags & policy_flags::BODY != 0;
+        lines::<B>(self.scan, policy, closed, body);
+        let (class, target) = match sip::start::<B>(self.scan, policy) {
+            Start::Request(class, target) => (class, target),
+            Start::Response => (Class::Response, Span::NONE),
+            Start::Missing if !closed && sip::begins(self.scan) => return Text::Begun,
+            Start::Foreign | Start::Missing => return Text::Foreign,
+        };
+        self.scan.request = target.pack();
+        self.scan.verdict.class = class as u8;
+        Text::Message
+    }
+
+    /// A request with a To tag is part of a dialogue, or says so.
+    #[inline(never)]
+    fn read_to_tag(&mut self) {
+        const SETTLED: u32 = 1 << Class::Register as u32
+            | 1 << Class::InDialogue as u32
+            | 1 << Class::Response as u32;
+        let settled = SETTLED >> (self.scan.verdict.class & 31) & 1 == 1;
+        if !settled && sip::has_to_tag::<B>(self.scan, self.tables.policy) {
+            self.scan.verdict.class = Class::InDialogue as u8;
+        }
+    }
+
+    #[inline(never)]
+    fn admit(&mut self) {
+        let class = self.scan.verdict.class;
+        let whole = self.scan.headers_end().is_some();
+        self.bench.trace(Trace::Message { class, whole });
+        let service = self.service();
+        let admitted = self.admitted(service, class);
+        self.scan.verdict.admitted = admitted as u8;
+    }
+
+    #[inline(never)]
+    fn identify(&mut self) {
+        let transaction = sip::transaction::<B>(self.scan, self.tables.policy);
+        let class = u64::from(self.scan.verdict.class);
         self.scan.verdict.transaction = if transaction == 0 {
             0
         } else {
-            mix(transaction, class as u64) | 1
+            mix(transaction, class) | 1
         };
-        let over = self.charge(service, class);
-        if over {
-            return Reason::Rate;
-        }
+    }
 
-        // In-dialogue requests carry our Contact's address: the gate is for those that begin.
-        let gated = service.has(service_flags::DOMAINS)
-            && !matches!(class, Class::InDialogue | Class::Response)
-            && !trunk;
-        let target = target.unwrap_or(Span::NONE).pack();
-        sip::inspect::<B>(
-            self.scan,
-            policy,
-            target,
-            if gated { self.scan.verdict.service } else { 0 },
-        );
-        let mut hits = Hits {
-            signature: self.scan.signature as u16,
-            bits: self.scan.bits,
-        };
-        if policy.automaton.over_count != 0 {
-            for (kind, counted) in [
-                (Kind::From, Counted::From),
-                (Kind::To, Counted::To),
-                (Kind::CallId, Counted::CallId),
-                (Kind::CSeq, Counted::CSeq),
-            ] {
-                if self.scan.repeated(kind) {
-                    policy.automaton.count(counted, 2, &mut hits);
-                }
-            }
-        }
-        let outcome = policy.automaton.settle(hits);
-        let named = hits.bits & DOMAIN != 0;
+    /// Looks for signatures and, where the message must name one, for the service's domains.
+    #[inline(never)]
+    fn inspect(&mut self) {
+        let policy = self.tables.policy;
+        let gated = self.gated();
+        let service = if gated { self.scan.verdict.service } else { 0 };
+        let request = self.scan.request;
+        sip::inspect::<B>(self.scan, policy, request, service);
+        let signature = settle::<B>(self.scan, policy);
+        let named = self.scan.bits & DOMAIN != 0;
         self.scan.verdict.named = named as u8;
-        let mut signature = outcome.signature;
-        if signature == 0 && outcome.score >= SCORE_LIMIT {
-            signature = outcome.scored_by;
-        }
+        self.scan.verdict.signature = signature;
         self.bench.trace(Trace::Inspection {
             signature,
             domain: gated.then_some(named),
         });
-        if signature != 0 {
-            self.scan.verdict.signature = signature;
-            return Reason::Signature;
-        }
-        if trunk {
-            return Reason::Trunk;
-        }
-        if gated && !named {
-            return Reason::Domain;
-        }
-        if !admitted && !named {
-            return Reason::Country;
-        }
-        self.spend_once(service)
     }
 
     /// What is no SIP.
-    #[inline(always)]
-    fn foreign(&mut self, service: &Service) -> Reason {
+    #[inline(never)]
+    fn foreign(&mut self) -> Reason {
         self.scan.verdict.class = Class::NotSip as u8;
-        if !self.admitted(service, Class::NotSip) {
+        self.admit();
+        if self.scan.verdict.admitted == 0 {
             return Reason::Country;
         }
-        self.scan.verdict.transaction = self.scan.digest(Span {
+        let whole = Span {
             from: 0,
             to: self.scan.length(),
-        }) | 1;
-        if self.charge(service, Class::NotSip) {
-            return Reason::Rate;
+        };
+        self.scan.verdict.transaction = self.scan.digest(whole) | 1;
+        if self.charge() {
+            Reason::Rate
+        } else {
+            Reason::Malformed
         }
-        Reason::Malformed
     }
+}
+
+/// Notes a header that occurs more often than it may.
+struct Overs;
+
+impl Step for Overs {
+    #[inline(always)]
+    fn step(scan: &mut Scan, policy: &Policy) -> bool {
+        let automaton = &policy.automaton;
+        let turn = scan.turn;
+        if turn >= automaton.over_count {
+            return true;
+        }
+        scan.turn += 1;
+        let over = &automaton.overs[turn as usize & (OVERS - 1)];
+        // The scanner tells one from more than one.
+        if over.limit < 2 && scan.repeated_counted(over.header) {
+            scan.note(&over.hit);
+        }
+        false
+    }
+}
+
+/// Applies one rule on conditions.
+struct Rules;
+
+impl Step for Rules {
+    #[inline(always)]
+    fn step(scan: &mut Scan, policy: &Policy) -> bool {
+        let automaton = &policy.automaton;
+        let turn = scan.turn;
+        if turn >= automaton.rule_count {
+            return true;
+        }
+        scan.turn += 1;
+        let rule = &automaton.rules[turn as usize & (RULES - 1)];
+        if scan.bits & rule.need == rule.need {
+            if rule.points == 0 {
+                scan.hit(rule.signature);
+            } else {
+                scan.score(rule.points, rule.signature);
+            }
+        }
+        false
+    }
+}
+
+/// The signature that the message hits, or 0: outright, by conditions, or by its score.
+#[inline(always)]
+fn settle<B: Bench>(scan: &mut Scan, policy: &Policy) -> u16 {
+    if policy.automaton.over_count != 0 {
+        scan.turn = 0;
+        B::repeat::<Overs>(scan, policy, STEPS);
+    }
+    if scan.bits & !DOMAIN != 0 {
+        scan.turn = 0;
+        B::repeat::<Rules>(scan, policy, STEPS);
+    }
+    scan.signature()
 }
 
 #[inline(always)]

@@ -9,8 +9,6 @@ mod stream;
 use crate::address::Address;
 use crate::automaton::Action as SignatureAction;
 use crate::bench::{Ban, Bench, Cause, Cells, Tables, Trace, list_flags};
-use crate::class::Class;
-use crate::country::Country;
 use crate::hash::Key;
 use crate::limit::State;
 use crate::packet::{self, Fragment, Link, Network, protocol};
@@ -91,23 +89,19 @@ impl<'a, B: Bench> Judge<'a, B> {
     #[inline(always)]
     fn decide(&mut self) -> Reason {
         let policy = self.tables.policy;
-        match packet::network(self.bench, &mut self.scan.verdict) {
+        match packet::network(self.bench, self.scan, policy) {
             Network::Ip => {}
             Network::Other => return Reason::Unprotected,
             Network::Truncated => return Reason::Malformed,
         }
-        let source = self.scan.verdict.source;
-        let listed = self.bench.listed(&source);
-        self.bench.trace(Trace::Source(listed));
-        self.scan.verdict.listed = listed.flags;
+        self.look_up();
         if self.is(list_flags::DENIED) {
             return Reason::Denied;
         }
         if self.is(list_flags::OWN) {
             return Reason::Spoofed;
         }
-        let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1 == 1;
-        if self.is(list_flags::PERMITTED) || neighbour {
+        if self.is(list_flags::PERMITTED) {
             return Reason::Permitted;
         }
         let doubtful = self.scan.verdict.doubtful == 1;
@@ -119,11 +113,8 @@ impl<'a, B: Bench> Judge<'a, B> {
                 Reason::Unprotected
             };
         }
-        if policy.flags & policy_flags::PROTECT != 0 {
-            let destination = self.scan.verdict.destination;
-            if self.bench.listed(&destination).flags & list_flags::PROTECTED == 0 {
-                return Reason::Unprotected;
-            }
+        if policy.flags & policy_flags::PROTECT != 0 && !self.protected() {
+            return Reason::Unprotected;
         }
         if let Fragment::Later(offset) = self.scan.verdict.fragment() {
             return self.later_fragment(offset);
@@ -149,7 +140,25 @@ impl<'a, B: Bench> Judge<'a, B> {
         if policy.service(number).kind().carries_calls() && self.banned() {
             return Reason::Banned;
         }
+        self.locate();
         if udp { self.udp() } else { self.tcp() }
+    }
+
+    /// What the lists say of the source. A neighbour on this interface is permitted.
+    #[inline(never)]
+    fn look_up(&mut self) {
+        let source = self.scan.verdict.source;
+        let listed = self.bench.listed(&source);
+        self.bench.trace(Trace::Source(listed));
+        let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1;
+        self.scan.verdict.listed = listed.flags | neighbour * list_flags::PERMITTED;
+    }
+
+    /// Whether the destination is behind the fence.
+    #[inline(never)]
+    fn protected(&mut self) -> bool {
+        let destination = self.scan.verdict.destination;
+        self.bench.listed(&destination).flags & list_flags::PROTECTED != 0
     }
 
     /// The service that the packet is for.
@@ -158,7 +167,7 @@ impl<'a, B: Bench> Judge<'a, B> {
         self.tables.policy.service(self.scan.verdict.service)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn later_fragment(&mut self, offset: u32) -> Reason {
         if offset < FIRST_FRAGMENT {
             return Reason::BadFragment;
@@ -170,7 +179,7 @@ impl<'a, B: Bench> Judge<'a, B> {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn banned(&mut self) -> bool {
         if self.is(list_flags::TRUNK | list_flags::PROXY) {
             return false;
@@ -190,18 +199,15 @@ impl<'a, B: Bench> Judge<'a, B> {
 
     /// Whether the source may speak to the service with a message of this class.
     #[inline(never)]
-    fn admitted(&mut self, service: &Service, class: Class) -> bool {
+    fn admitted(&mut self, service: &Service, class: u8) -> bool {
         if self.is(list_flags::TRUNK | list_flags::PROXY) {
             return true;
         }
-        let admission = service.admission(class as u8);
+        let admission = service.admission(class);
         if admission == Admission::Anyone {
             return true;
         }
-        let country = match self.scan.verdict.country() {
-            Some(country) => country,
-            None => self.country(),
-        };
+        let country = self.scan.verdict.located();
         let admitted = admission == Admission::Countries && service.countries.contains(country);
         self.bench.trace(Trace::Country {
             country,
@@ -211,15 +217,15 @@ impl<'a, B: Bench> Judge<'a, B> {
         admitted
     }
 
-    #[inline(always)]
-    fn country(&mut self) -> Country {
+    /// Looks up the source's country, once.
+    #[inline(never)]
+    fn locate(&mut self) {
         let source = self.scan.verdict.source;
         let country = match source.as_v4() {
             Some(address) => self.tables.countries.v4(address),
             None => self.tables.countries.v6(source.network()),
         };
         self.scan.verdict.set_country(country);
-        country
     }
 
     /// What a drop leads on to.

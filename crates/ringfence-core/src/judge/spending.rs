@@ -2,7 +2,6 @@
 
 use super::Judge;
 use crate::bench::{Bench, Buckets, Cells, Trace, list_flags};
-use crate::class::Class;
 use crate::hash::mix;
 use crate::limit::{self, Limit, Owner, State};
 use crate::policy::Service;
@@ -39,14 +38,16 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     #[inline(always)]
-    pub(super) fn class_rate(&mut self, service: &Service, class: Class, charge: bool) -> State {
-        let what = u32::from(self.scan.verdict.service) << 16 | class as u32;
-        self.rate(what, service.rate(class as u8), charge)
+    pub(super) fn class_rate(&mut self, service: &Service, class: u8, charge: bool) -> State {
+        let what = u32::from(self.scan.verdict.service) << 16 | u32::from(class);
+        self.rate(what, service.rate(class), charge)
     }
 
     /// Charges a transaction once; whether the source is over its rate for the class.
     #[inline(never)]
-    pub(super) fn charge(&mut self, service: &Service, class: Class) -> bool {
+    pub(super) fn charge(&mut self) -> bool {
+        let service = self.service();
+        let class = self.scan.verdict.class;
         let passed = self.recall();
         let state = if self.scan.verdict.again == 1 && passed {
             State::Within
@@ -117,12 +118,12 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Spends once for all sendings of a transaction.
-    #[inline(always)]
-    pub(super) fn spend_once(&mut self, service: &Service) -> Reason {
+    #[inline(never)]
+    pub(super) fn spend_once(&mut self) -> Reason {
         if self.scan.verdict.paid == 1 {
             return Reason::Clean;
         }
-        let reason = self.spend(service);
+        let reason = self.spend();
         if reason == Reason::Clean && self.scan.verdict.transaction != 0 {
             let (index, mark) = self.transaction_cell();
             let old = self.bench.cell(Cells::Transactions, index);
@@ -136,7 +137,8 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Step 11: what strangers may get through, the source's part first.
     #[inline(never)]
-    pub(super) fn spend(&mut self, service: &Service) -> Reason {
+    pub(super) fn spend(&mut self) -> Reason {
+        let service = self.service();
         if service.budget.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
             return Reason::Clean;
         }

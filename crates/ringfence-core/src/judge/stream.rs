@@ -1,19 +1,19 @@
 //! Streams: TCP to a service. Which messages begin in a segment, and what becomes of each.
 
 use super::Judge;
-use crate::bench::Bench;
+use crate::bench::{Bench, Tables, Turn};
 use crate::class::Class;
 use crate::flow::{Flow, Phase};
-use crate::framing::{self, Framing};
+use crate::framing::{self, FRAMING_STEPS, Framing};
 use crate::hash::mix;
 use crate::packet::tcp_flags;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
-use crate::scan::{Kind, STEPS};
+use crate::scan::{Kind, Scan};
 use crate::sip;
 
-/// Most message starts of a stranger that one TCP segment may hold.
-pub const MESSAGES: u32 = 4;
+/// Most messages of a stranger that one TCP segment may hold.
+pub const MESSAGES: u32 = 16;
 
 /// Where in a segment the judge begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +28,34 @@ enum Entry {
     Ahead,
 }
 
+/// Goes through what a segment holds.
+struct Units;
+
+impl<B: Bench> Turn<B> for Units {
+    #[inline(always)]
+    fn turn(bench: &mut B, tables: &Tables<'_>, scan: &mut Scan) -> bool {
+        let mut judge = Judge {
+            bench,
+            tables: *tables,
+            scan,
+        };
+        let reason = judge.unit_reason();
+        judge.scan.set_outcome(reason);
+        reason.action() == Action::Drop
+            || judge.scan.older == 1
+            || judge.scan.position >= judge.scan.verdict.length
+    }
+}
+
 impl<B: Bench> Judge<'_, B> {
     /// One TCP segment.
     #[inline(never)]
     pub(super) fn tcp(&mut self) -> Reason {
         let service = self.service();
         let kind = service.kind();
-        if !self.admitted(service, Class::NewTcp) && !service.has(service_flags::OPENS_COUNTRY) {
+        if !self.admitted(service, Class::NewTcp as u8)
+            && !service.has(service_flags::OPENS_COUNTRY)
+        {
             return Reason::Country;
         }
         let flags = self.scan.verdict.flags;
@@ -63,7 +84,7 @@ impl<B: Bench> Judge<'_, B> {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn find_flow(&mut self) {
         let now = self.now();
         let key = self.tables.key;
@@ -72,14 +93,14 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Writes the flow's record.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn keep_flow(&mut self) {
         let now = self.now();
         self.scan.flow.keep(self.bench, now);
     }
 
     /// A SYN.
-    #[inline(always)]
+    #[inline(never)]
     fn opening(&mut self) -> Reason {
         let service = self.service();
         let plain = service.kind() == ServiceKind::Plain;
@@ -91,13 +112,13 @@ impl<B: Bench> Judge<'_, B> {
         let ports = u64::from(verdict.source_port) << 16 | u64::from(verdict.destination_port);
         let attempt = ports << 32 | u64::from(verdict.sequence);
         verdict.transaction = mix(attempt, 0x5159) | 1;
-        if self.charge(service, Class::NewTcp) {
+        if self.charge() {
             return Reason::Rate;
         }
         if plain {
             return Reason::Clean;
         }
-        let reason = self.spend_once(service);
+        let reason = self.spend_once();
         if reason != Reason::Clean {
             return reason;
         }
@@ -150,33 +171,38 @@ impl<B: Bench> Judge<'_, B> {
             let sequence = self.scan.verdict.sequence;
             self.scan.flow.begin(sequence);
         }
-        let mut at = match self.entry() {
+        self.scan.older = 0;
+        self.scan.position = match self.entry() {
             Entry::Ahead => return Reason::Incomplete,
             Entry::Inside => return Reason::Clean,
-            Entry::Older => return self.older(),
-            Entry::Message(at) => at,
-        };
-        if at != self.scan.flow.next.wrapping_sub(self.scan.verdict.sequence) {
-            self.scan.flow.set_phase(Phase::Messages);
-        }
-        self.scan.position = at;
-        let mut reason = Reason::Clean;
-        let mut units = 0;
-        while units < MESSAGES {
-            reason = self.unit();
-            if reason.action() == Action::Drop {
-                if unknown && matches!(reason, Reason::Malformed | Reason::Incomplete) {
-                    return Reason::Undecided;
+            Entry::Older => {
+                self.scan.older = 1;
+                0
+            }
+            Entry::Message(at) => {
+                if at != self.scan.flow.next.wrapping_sub(self.scan.verdict.sequence) {
+                    self.scan.flow.set_phase(Phase::Messages);
                 }
-                return self.end_flow(reason);
+                at
             }
-            at = self.scan.position;
-            if at >= self.scan.verdict.length {
-                break;
+        };
+        self.scan.set_outcome(Reason::Clean);
+        self.bench.turns::<Units>(&self.tables, self.scan, MESSAGES);
+        let reason = self.scan.outcome();
+        if self.scan.older == 1 || unknown {
+            // Not known to be the beginning of a message: it cannot be held against the sender
+            // that it is none.
+            if matches!(reason, Reason::Malformed | Reason::Incomplete) {
+                return Reason::Undecided;
             }
-            units += 1;
         }
-        if at < self.scan.verdict.length {
+        if reason.action() == Action::Drop {
+            return self.end_flow(reason);
+        }
+        if self.scan.older == 1 {
+            return reason;
+        }
+        if self.scan.position < self.scan.verdict.length {
             // More messages in one segment than a stranger needs.
             return Reason::Rate;
         }
@@ -184,26 +210,14 @@ impl<B: Bench> Judge<'_, B> {
         reason
     }
 
-    /// Bytes from before the message last judged: they passed once, or they try to be what did.
-    #[inline(always)]
-    fn older(&mut self) -> Reason {
-        if !self.fill(0) {
-            return Reason::Malformed;
-        }
-        match self.message(false) {
-            Reason::Malformed | Reason::Incomplete => Reason::Undecided,
-            reason => reason,
-        }
-    }
-
     /// One message, or more of its headers, from `position` in the segment on.
-    #[inline(never)]
-    fn unit(&mut self) -> Reason {
+    #[inline(always)]
+    fn unit_reason(&mut self) -> Reason {
         let at = self.scan.position;
         if !self.fill(at) {
             return Reason::Malformed;
         }
-        if self.scan.flow.phase() == Phase::Headers {
+        if self.scan.older == 0 && self.scan.flow.phase() == Phase::Headers {
             let (state, length) = self.scan.flow.frame();
             self.scan.begin_framing(0, state, length);
             return self.frame(Reason::Clean);
@@ -216,7 +230,7 @@ impl<B: Bench> Judge<'_, B> {
             return Reason::KeepAlive;
         }
         let reason = self.message(false);
-        if reason.action() == Action::Drop {
+        if reason.action() == Action::Drop || self.scan.older == 1 {
             return reason;
         }
         self.scan.flow.start = self.scan.verdict.sequence.wrapping_add(at);
@@ -228,7 +242,7 @@ impl<B: Bench> Judge<'_, B> {
     /// Finds where the message in the window ends; `reason` is what became of it.
     #[inline(always)]
     fn frame(&mut self, reason: Reason) -> Reason {
-        B::repeat::<Framing>(self.scan, self.tables.policy, STEPS);
+        B::repeat::<Framing>(self.scan, self.tables.policy, FRAMING_STEPS);
         let state = self.scan.frame;
         if framing::broken(state) {
             return Reason::Malformed;

@@ -10,7 +10,7 @@ pub mod packet;
 use std::collections::HashMap;
 
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Trace};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Trace, Turn};
 use ringfence_core::class::{CLASSES, Class};
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
@@ -114,6 +114,14 @@ impl Bench for Place {
                 true
             }
             None => false,
+        }
+    }
+
+    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32) {
+        for _ in 0..most {
+            if T::turn(self, tables, scan) {
+                return;
+            }
         }
     }
 
