@@ -6,8 +6,12 @@ pub mod capture;
 pub mod cli;
 /// The configuration file.
 pub mod config;
+/// How the command line and the daemon speak.
+pub mod control;
 /// Country data: sources, ranges and the table of the judge.
 pub mod country;
+/// The daemon.
+pub mod daemon;
 /// The places that judge packets.
 pub mod engine;
 /// The kernel's view of the network, over netlink.
@@ -20,7 +24,3 @@ pub mod signature;
 pub mod store;
 /// From the configuration to what the judge reads.
 pub mod tables;
-/// How the command line and the daemon speak.
-pub mod control;
-/// The daemon.
-pub mod daemon;

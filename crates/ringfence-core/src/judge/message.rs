@@ -112,10 +112,7 @@ impl<B: Bench> Judge<'_, B> {
         let (class, target) = match sip::start::<B>(self.scan, policy) {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
-            Start::Missing if !closed => {
-                let begun = sip::begins(self.scan);
-                return if begun { Text::Begun } else { Text::Foreign };
-            }
+            Start::Missing if !closed && sip::begins(self.scan) => return Text::Begun,
             Start::Foreign | Start::Missing => return Text::Foreign,
         };
         self.scan.request = target.pack();

@@ -134,7 +134,7 @@ fn several_messages_in_a_segment() {
         (Reason::Malformed, true)
     );
     let stream = Stream::open(&mut world, 2, port::SIP);
-    let many = register("z9hG4bKd").repeat(6);
+    let many = register("z9hG4bKd").repeat(20);
     assert_eq!(stream.data(&mut world, 0, &many), Reason::Rate);
 }
 

@@ -210,7 +210,7 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             } else {
                 "headers go on beyond what was read"
             };
-            ("what message?", format!("{}, {whole}", class.name()))
+            ("what message?", format!("{}, {whole}", class_name(*class)))
         }
         Trace::Rate {
             class,
@@ -229,7 +229,7 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             };
             (
                 "over its rate?",
-                format!("{state} ({}{again})", class.name()),
+                format!("{state} ({}{again})", class_name(*class)),
             )
         }
         Trace::Inspection { signature, domain } => {
@@ -272,4 +272,9 @@ fn listed_as(listed: Listed) -> String {
     } else {
         words.join(", ")
     }
+}
+
+/// The name of a class by its number.
+fn class_name(number: u8) -> &'static str {
+    ringfence_core::class::Class::from_number(number).map_or("no class", |class| class.name())
 }

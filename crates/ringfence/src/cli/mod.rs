@@ -3,12 +3,15 @@
 pub mod ban;
 pub mod bans;
 pub mod check;
+pub mod completions;
 pub mod confirm;
 pub mod country;
 pub mod deny;
+pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod lookup;
+pub mod man;
 mod message;
 pub mod offline;
 pub mod permit;
@@ -120,6 +123,12 @@ pub enum Command {
     Lookup(lookup::Args),
     /// Show each step of a judgement
     Explain(explain::Args),
+    /// Tell what stands in the way of the fence, and what to do
+    Doctor(doctor::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Write man pages into a directory
+    Man(man::Args),
 }
 
 /// Reads the command line, does what it says and gives the exit code.
@@ -143,6 +152,9 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
+        Command::Doctor(args) => doctor::run(args, &global),
+        Command::Completions(args) => completions::run(args, &global),
+        Command::Man(args) => man::run(args, &global),
     };
     done.unwrap_or_else(|error| {
         // Whoever reads from us has read enough.

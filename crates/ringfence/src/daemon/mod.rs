@@ -24,12 +24,16 @@ use crate::net::{self, Change};
 
 /// How often bans and lists are looked after.
 const TEND: Duration = Duration::from_secs(10);
+/// How long changes of the network are gathered before the policy is compiled anew.
+const SETTLE: Duration = Duration::from_millis(300);
 /// TCP sessions ended in a second at most.
 const DESTROYED: u32 = 50;
 
 /// Runs until it is told to end.
 pub fn run(options: Options) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(guard(options));
     // A session that is being ended must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(500));
@@ -40,8 +44,12 @@ async fn guard(options: Options) -> Result<()> {
     let mut daemon = Daemon::start(options).await?;
     let socket = daemon.config.control.socket.clone();
     let (asked, mut requests) = mpsc::channel(16);
-    let listening = serve::listen(&socket, asked).with_context(|| format!("cannot listen at {}", socket.display()))?;
-    let ring = daemon.fence.take_events().context("the program inside this binary has no EVENTS; build it again")?;
+    let listening = serve::listen(&socket, asked)
+        .with_context(|| format!("cannot listen at {}", socket.display()))?;
+    let ring = daemon
+        .fence
+        .take_events()
+        .context("the program inside this binary has no EVENTS; build it again")?;
     let mut ring = readiness(ring)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -49,6 +57,7 @@ async fn guard(options: Options) -> Result<()> {
     let mut tend = tokio::time::interval(TEND);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut destroyed = 0;
+    let mut due = None;
     let terminal = std::io::stderr().is_terminal();
     let watchdog = sd_notify::watchdog_enabled();
     tell(&[NotifyState::Ready]);
@@ -108,8 +117,16 @@ async fn guard(options: Options) -> Result<()> {
                 if matches!(change.change, Change::Mtu | Change::Xdp | Change::Down | Change::Up) {
                     continue;
                 }
-                if let Err(error) = daemon.apply(daemon.config.clone(), false).and_then(|()| daemon.attach()) {
+                // The program first: the policy takes longer to compile.
+                if let Err(error) = daemon.stand() {
                     error!("after a change of {}: {error:#}", change.name);
+                }
+                due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
+            }
+            () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
+                due = None;
+                if let Err(error) = daemon.apply(daemon.config.clone(), false).and_then(|()| daemon.attach()) {
+                    error!("after a change of the network: {error:#}");
                 }
             }
             _ = tend.tick() => {
@@ -119,6 +136,9 @@ async fn guard(options: Options) -> Result<()> {
             }
             _ = second.tick() => {
                 destroyed = 0;
+                if let Err(error) = daemon.end_trial() {
+                    error!("{error:#}");
+                }
                 if watchdog.is_some() {
                     tell(&[NotifyState::Watchdog]);
                 }
