@@ -20,5 +20,11 @@ pub struct Args {
 /// Bans an address.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let seconds = args.time.map(remote::seconds);
-    remote::send(&Request::Ban { address: args.address.to_string(), seconds }, global)
+    remote::send(
+        &Request::Ban {
+            address: args.address.to_string(),
+            seconds,
+        },
+        global,
+    )
 }

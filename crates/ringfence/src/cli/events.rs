@@ -15,5 +15,10 @@ pub struct Args {
 
 /// Shows the latest events.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    remote::send(&Request::Events { follow: args.follow }, global)
+    remote::send(
+        &Request::Events {
+            follow: args.follow,
+        },
+        global,
+    )
 }

@@ -40,9 +40,23 @@ enum Action {
 /// Changes or shows the permit list.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let change = match args.action {
-        Action::Add { range, comment, time } => Change::Add { range, comment, seconds: time.map(remote::seconds) },
+        Action::Add {
+            range,
+            comment,
+            time,
+        } => Change::Add {
+            range,
+            comment,
+            seconds: time.map(remote::seconds),
+        },
         Action::Remove { range } => Change::Remove { range },
         Action::List => Change::Show,
     };
-    remote::send(&Request::List { list: List::Permit, change }, global)
+    remote::send(
+        &Request::List {
+            list: List::Permit,
+            change,
+        },
+        global,
+    )
 }

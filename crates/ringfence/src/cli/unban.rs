@@ -15,5 +15,10 @@ pub struct Args {
 
 /// Lifts a ban.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    remote::send(&Request::Unban { address: args.address.to_string() }, global)
+    remote::send(
+        &Request::Unban {
+            address: args.address.to_string(),
+        },
+        global,
+    )
 }

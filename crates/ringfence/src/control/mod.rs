@@ -106,13 +106,21 @@ pub struct Answer {
 impl Answer {
     /// It was done.
     pub fn done(text: impl Into<String>, data: serde_json::Value) -> Self {
-        Self { ok: true, text: text.into(), data }
+        Self {
+            ok: true,
+            text: text.into(),
+            data,
+        }
     }
 
     /// It was not.
     pub fn failed(error: impl std::fmt::Display) -> Self {
         let text = error.to_string();
-        Self { ok: false, data: serde_json::json!({ "error": text }), text }
+        Self {
+            ok: false,
+            data: serde_json::json!({ "error": text }),
+            text,
+        }
     }
 }
 
@@ -139,14 +147,18 @@ pub fn ask(
     request: &Request,
 ) -> Result<impl Iterator<Item = Result<Answer, ControlError>> + use<>, ControlError> {
     let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NoDaemon(socket.to_owned()),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            ControlError::NoDaemon(socket.to_owned())
+        }
         io::ErrorKind::PermissionDenied => ControlError::Privilege(socket.to_owned()),
         _ => ControlError::Talk(error),
     })?;
     let mut line = serde_json::to_string(request)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
-    Ok(BufReader::new(stream).lines().map(|line| Ok(serde_json::from_str(&line?)?)))
+    Ok(BufReader::new(stream)
+        .lines()
+        .map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
 #[cfg(test)]
@@ -155,8 +167,18 @@ mod tests {
 
     #[test]
     fn a_request_is_one_line_and_comes_back() {
-        let change = Change::Add { range: "192.0.2.0/24".into(), comment: "two\nlines".into(), seconds: Some(60) };
-        for request in [Request::Status, Request::List { list: List::Deny, change }] {
+        let change = Change::Add {
+            range: "192.0.2.0/24".into(),
+            comment: "two\nlines".into(),
+            seconds: Some(60),
+        };
+        for request in [
+            Request::Status,
+            Request::List {
+                list: List::Deny,
+                change,
+            },
+        ] {
             let line = serde_json::to_string(&request).unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
@@ -165,7 +187,9 @@ mod tests {
 
     #[test]
     fn without_a_daemon_it_says_how_to_start_one() {
-        let error = ask(Path::new("/nonexistent/ringfence.sock"), &Request::Status).err().unwrap();
+        let error = ask(Path::new("/nonexistent/ringfence.sock"), &Request::Status)
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("ringfence run"), "{error}");
     }
 }

@@ -30,7 +30,10 @@ pub struct Asked {
 pub fn listen(path: &Path, asked: mpsc::Sender<Asked>) -> io::Result<tokio::task::JoinHandle<()>> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon answers there"));
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                "another daemon answers there",
+            ));
         }
         fs::remove_file(path)?;
     }
@@ -60,14 +63,22 @@ async fn serve(stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()>
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(LONGEST));
-    tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    tokio::time::timeout(PATIENCE, read.read_line(&mut line))
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)??;
     // A connection that only looks whether somebody listens.
     if line.is_empty() {
         return Ok(());
     }
     let request = match serde_json::from_str(&line) {
         Ok(request) => request,
-        Err(error) => return send(&mut write, &Answer::failed(format!("not a request: {error}"))).await,
+        Err(error) => {
+            return send(
+                &mut write,
+                &Answer::failed(format!("not a request: {error}")),
+            )
+            .await;
+        }
     };
     let (reply, answers) = oneshot::channel();
     if asked.send(Asked { request, reply }).await.is_err() {

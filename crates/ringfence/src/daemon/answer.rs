@@ -28,7 +28,10 @@ impl Daemon {
         let answer = match request {
             Request::Events { follow } => {
                 let past = self.events.iter().map(|record| {
-                    Answer::done(record.line(), serde_json::to_value(record).unwrap_or_default())
+                    Answer::done(
+                        record.line(),
+                        serde_json::to_value(record).unwrap_or_default(),
+                    )
                 });
                 return (past.collect(), follow.then(|| self.followers.subscribe()));
             }
@@ -47,29 +50,46 @@ impl Daemon {
             Request::Bans => self.show_bans(),
             Request::Country { code, allow } => self.country(code.as_deref(), *allow),
         };
-        (vec![answer.unwrap_or_else(|error| Answer::failed(format!("{error:#}")))], None)
+        (
+            vec![answer.unwrap_or_else(|error| Answer::failed(format!("{error:#}")))],
+            None,
+        )
     }
 
     /// Reads the configuration again; with a mistake in it the old policy stays.
     pub fn reload(&mut self) -> Result<Answer> {
-        let config = self.options.load().context("the old policy stays in force")?;
-        self.apply(config, true).context("the old policy stays in force")?;
+        let config = self
+            .options
+            .load()
+            .context("the old policy stays in force")?;
+        self.apply(config, true)
+            .context("the old policy stays in force")?;
         self.attach()?;
         info!("reloaded; generation {}", self.generation);
         let mode = self.config.mode.to_string();
         Ok(Answer::done(
-            format!("reloaded: {mode}, {} services, {} prefixes", self.config.services.len(), self.fence.listed()),
+            format!(
+                "reloaded: {mode}, {} services, {} prefixes",
+                self.config.services.len(),
+                self.fence.listed()
+            ),
             json!({ "generation": self.generation, "mode": mode }),
         ))
     }
 
     fn confirm(&mut self) -> Result<Answer> {
         if self.enforce_until.take().is_none() {
-            return Ok(Answer::done("no policy is on trial", json!({ "confirmed": false })));
+            return Ok(Answer::done(
+                "no policy is on trial",
+                json!({ "confirmed": false }),
+            ));
         }
         self.apply(self.config.clone(), false)?;
         info!("the policy is confirmed");
-        Ok(Answer::done("confirmed: the policy is enforced until it is changed", json!({ "confirmed": true })))
+        Ok(Answer::done(
+            "confirmed: the policy is enforced until it is changed",
+            json!({ "confirmed": true }),
+        ))
     }
 
     fn list(&mut self, list: List, change: &Change) -> Result<Answer> {
@@ -77,22 +97,36 @@ impl Daemon {
             List::Permit => (ListKind::Permit, "permit"),
             List::Deny => (ListKind::Deny, "deny"),
         };
-        let parse = |text: &str| text.parse::<AddressRange>().map_err(|wrong| anyhow!("{wrong}"));
+        let parse = |text: &str| {
+            text.parse::<AddressRange>()
+                .map_err(|wrong| anyhow!("{wrong}"))
+        };
         match change {
             Change::Show => {
                 let entries = self.store.entries(kind)?;
                 let lines = entries.iter().map(|entry| {
-                    let end = entry.expires.map(|end| format!(" until {end}")).unwrap_or_default();
-                    format!("{}{end} {}", shown(entry), entry.comment).trim_end().to_owned()
+                    let end = entry
+                        .expires
+                        .map(|end| format!(" until {end}"))
+                        .unwrap_or_default();
+                    format!("{}{end} {}", shown(entry), entry.comment)
+                        .trim_end()
+                        .to_owned()
                 });
                 let text = lines.collect::<Vec<_>>().join("\n");
                 let data: Vec<_> = entries.iter().map(entry_data).collect();
                 Ok(Answer::done(text, json!(data)))
             }
-            Change::Add { range, comment, seconds } => {
+            Change::Add {
+                range,
+                comment,
+                seconds,
+            } => {
                 let range = parse(range)?;
                 let now = Timestamp::now();
-                let expires = seconds.map(|s| now.checked_add(Duration::from_secs(s))).transpose()?;
+                let expires = seconds
+                    .map(|s| now.checked_add(Duration::from_secs(s)))
+                    .transpose()?;
                 let (first, last) = (range.first(), range.last());
                 let overlaps: Vec<_> = self
                     .store
@@ -101,7 +135,14 @@ impl Daemon {
                     .filter(|entry| (entry.list, entry.first, entry.last) != (kind, first, last))
                     .map(|entry| format!("{} on the {} list", shown(entry), kind_name(entry.list)))
                     .collect();
-                let entry = ListEntry { list: kind, first, last, comment: comment.clone(), added: now, expires };
+                let entry = ListEntry {
+                    list: kind,
+                    first,
+                    last,
+                    comment: comment.clone(),
+                    added: now,
+                    expires,
+                };
                 let what = match self.store.add_entry(&entry)? {
                     Added::Added => "is now on",
                     Added::Already => "is already on",
@@ -112,7 +153,10 @@ impl Daemon {
                 for overlap in &overlaps {
                     text.push_str(&format!("\nit overlaps {overlap}; deny beats permit"));
                 }
-                Ok(Answer::done(text, json!({ "range": range.to_string(), "list": name, "overlaps": overlaps })))
+                Ok(Answer::done(
+                    text,
+                    json!({ "range": range.to_string(), "list": name, "overlaps": overlaps }),
+                ))
             }
             Change::Remove { range } => {
                 let range = parse(range)?;
@@ -157,13 +201,27 @@ impl Daemon {
         let held = self.fence.unban(tables::address(address).subject())?;
         self.bans.remove(&address);
         let lifted = stored || held;
-        let what = if lifted { "is no longer banned" } else { "was not banned" };
-        Ok(Answer::done(format!("{address} {what}"), json!({ "address": address, "lifted": lifted })))
+        let what = if lifted {
+            "is no longer banned"
+        } else {
+            "was not banned"
+        };
+        Ok(Answer::done(
+            format!("{address} {what}"),
+            json!({ "address": address, "lifted": lifted }),
+        ))
     }
 
     fn show_bans(&mut self) -> Result<Answer> {
         self.scan_bans()?;
-        let line = |ban: &Ban| format!("{} {} until {}", ban.address, ban.reason, ban.until.strftime("%FT%TZ"));
+        let line = |ban: &Ban| {
+            format!(
+                "{} {} until {}",
+                ban.address,
+                ban.reason,
+                ban.until.strftime("%FT%TZ")
+            )
+        };
         let text = self.bans.values().map(line).collect::<Vec<_>>().join("\n");
         let data = self.bans.values().map(|ban| {
             json!({
@@ -179,15 +237,35 @@ impl Daemon {
     fn country(&mut self, code: Option<&str>, allow: Option<bool>) -> Result<Answer> {
         let Some(code) = code else {
             let said = self.store.countries()?;
-            let word = |rule| if rule == CountryRule::Allow { "allow" } else { "deny" };
-            let text = said.iter().map(|c| format!("{} {}", c.code, word(c.rule))).collect::<Vec<_>>().join("\n");
-            let data: Vec<_> = said.iter().map(|c| json!({ "code": c.code, "rule": word(c.rule) })).collect();
+            let word = |rule| {
+                if rule == CountryRule::Allow {
+                    "allow"
+                } else {
+                    "deny"
+                }
+            };
+            let text = said
+                .iter()
+                .map(|c| format!("{} {}", c.code, word(c.rule)))
+                .collect::<Vec<_>>()
+                .join("\n");
+            let data: Vec<_> = said
+                .iter()
+                .map(|c| json!({ "code": c.code, "rule": word(c.rule) }))
+                .collect();
             return Ok(Answer::done(text, json!(data)));
         };
         let code = code.to_ascii_uppercase();
-        let country = Country::from_code(&code)
-            .with_context(|| format!("`{code}` is no country; write two letters of ISO 3166-1, or ZZ for unknown"))?;
-        let rule = allow.map(|allow| if allow { CountryRule::Allow } else { CountryRule::Deny });
+        let country = Country::from_code(&code).with_context(|| {
+            format!("`{code}` is no country; write two letters of ISO 3166-1, or ZZ for unknown")
+        })?;
+        let rule = allow.map(|allow| {
+            if allow {
+                CountryRule::Allow
+            } else {
+                CountryRule::Deny
+            }
+        });
         let changed = self.store.set_country(&code, rule)?;
         self.apply(self.config.clone(), false)?;
         let what = match allow {
@@ -196,7 +274,10 @@ impl Daemon {
             None => "is as the configuration says",
         };
         let name = crate::country::country_name(country);
-        Ok(Answer::done(format!("{name} ({code}) {what}"), json!({ "code": code, "changed": changed })))
+        Ok(Answer::done(
+            format!("{name} ({code}) {what}"),
+            json!({ "code": code, "changed": changed }),
+        ))
     }
 
     fn status(&mut self) -> Result<Answer> {
@@ -211,9 +292,19 @@ impl Daemon {
                 Action::Drop => dropped += packets,
             }
             if packets != 0 {
-                let action = if reason.action() == Action::Drop { "drop" } else { "pass" };
-                lines.push(format!("  {packets:>10}  {action} {} ({})", reason.name(), reason.detail()));
-                let entry = reasons.entry(reason.name()).or_insert_with(|| json!({ "pass": 0, "drop": 0 }));
+                let action = if reason.action() == Action::Drop {
+                    "drop"
+                } else {
+                    "pass"
+                };
+                lines.push(format!(
+                    "  {packets:>10}  {action} {} ({})",
+                    reason.name(),
+                    reason.detail()
+                ));
+                let entry = reasons
+                    .entry(reason.name())
+                    .or_insert_with(|| json!({ "pass": 0, "drop": 0 }));
                 entry[action] = json!(entry[action].as_u64().unwrap_or(0) + packets);
             }
         }
@@ -224,22 +315,38 @@ impl Daemon {
         let mode = self.config.mode.to_string();
         text.push_str(&format!("mode {mode}"));
         if let Some(left) = left {
-            text.push_str(&format!(", on trial for another {left} s; keep it with `ringfence confirm`"));
+            text.push_str(&format!(
+                ", on trial for another {left} s; keep it with `ringfence confirm`"
+            ));
         }
         text.push_str(&format!(", up {} s\n", self.started.elapsed().as_secs()));
         for (name, index, how) in &self.guarded {
-            let state = if index.is_some() { "guarded" } else { "NOT guarded" };
+            let state = if index.is_some() {
+                "guarded"
+            } else {
+                "NOT guarded"
+            };
             text.push_str(&format!("{name} {state}: {how}\n"));
         }
-        let verb = if self.config.mode == Mode::Enforce { "dropped" } else { "would have dropped" };
-        text.push_str(&format!("packets: {passed} passed, {dropped} {verb}\n{}", lines.join("\n")));
+        let verb = if self.config.mode == Mode::Enforce {
+            "dropped"
+        } else {
+            "would have dropped"
+        };
+        text.push_str(&format!(
+            "packets: {passed} passed, {dropped} {verb}\n{}",
+            lines.join("\n")
+        ));
         let mut top: Vec<_> = self.sources.iter().collect();
         top.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         top.truncate(10);
         for (source, count) in &top {
             text.push_str(&format!("\n  {count:>10}  events from {source}"));
         }
-        let mut countries: Vec<_> = (0..=255).map(Country::from_number).zip(self.fence.countries()?).collect();
+        let mut countries: Vec<_> = (0..=255)
+            .map(Country::from_number)
+            .zip(self.fence.countries()?)
+            .collect();
         countries.retain(|(_, counts)| *counts != [0, 0]);
         countries.sort_by_key(|(_, counts)| std::cmp::Reverse(counts[0] + counts[1]));
         let countries: Vec<_> = countries
@@ -250,10 +357,16 @@ impl Daemon {
         let event = |what: EventCount| events[what as usize];
         text.push_str(&format!(
             "\nevents: {} reported, {} sampled, {} limited, {} lost\n{} prefixes listed, {} bans",
-            event(EventCount::Reported), event(EventCount::Sampled), event(EventCount::Limited),
-            event(EventCount::Lost), self.fence.listed(), self.bans.len(),
+            event(EventCount::Reported),
+            event(EventCount::Sampled),
+            event(EventCount::Limited),
+            event(EventCount::Lost),
+            self.fence.listed(),
+            self.bans.len(),
         ));
-        let age = self.country_date.map(|date| jiff::Zoned::now().date().duration_since(date).as_hours() / 24);
+        let age = self
+            .country_date
+            .map(|date| jiff::Zoned::now().date().duration_since(date).as_hours() / 24);
         if let Some(days) = age.filter(|days| *days > 90) {
             text.push_str(&format!("\nthe country data is {days} days old; update it"));
         }
@@ -284,14 +397,19 @@ impl Daemon {
 
 /// What a ban of this address is kept under: IPv6 addresses stand for their /64.
 fn subject(text: &str) -> Result<IpAddr> {
-    let address: IpAddr =
-        text.parse().map_err(|_| anyhow!("`{text}` is not an IP address; bans fall on single addresses"))?;
-    Ok(super::event::ip(tables::address(address.to_canonical()).subject()))
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| anyhow!("`{text}` is not an IP address; bans fall on single addresses"))?;
+    Ok(super::event::ip(
+        tables::address(address.to_canonical()).subject(),
+    ))
 }
 
 fn shown(entry: &ListEntry) -> String {
-    AddressRange::new(entry.first, entry.last)
-        .map_or_else(|_| format!("{}-{}", entry.first, entry.last), |range| range.to_string())
+    AddressRange::new(entry.first, entry.last).map_or_else(
+        |_| format!("{}-{}", entry.first, entry.last),
+        |range| range.to_string(),
+    )
 }
 
 fn kind_name(kind: ListKind) -> &'static str {

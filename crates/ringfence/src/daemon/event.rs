@@ -61,7 +61,9 @@ impl Record {
         let reason = Reason::from_number(event.reason);
         let length = usize::from(event.evidence_length).min(EVIDENCE);
         Self {
-            time: Timestamp::now().checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH),
+            time: Timestamp::now()
+                .checked_sub(age)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
             src: ip(event.source),
             src_port: event.source_port,
             dst: ip(event.destination),
@@ -87,13 +89,30 @@ impl Record {
 
     /// One line for people.
     pub fn line(&self) -> String {
-        let verdict = if self.enforced { "dropped" } else { "would drop" };
+        let verdict = if self.enforced {
+            "dropped"
+        } else {
+            "would drop"
+        };
         let source = std::net::SocketAddr::new(self.src, self.src_port);
-        let banned = self.banned.map(|cause| format!(", banned ({cause})")).unwrap_or_default();
-        let signature = if self.signature.is_empty() { String::new() } else { format!(" {}", self.signature) };
+        let banned = self
+            .banned
+            .map(|cause| format!(", banned ({cause})"))
+            .unwrap_or_default();
+        let signature = if self.signature.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", self.signature)
+        };
         format!(
             "{} {verdict} {source} {} {}/{} {} {}: {}{signature}{banned}",
-            self.time.strftime("%FT%TZ"), self.country, self.proto, self.dst_port, self.class, self.reason, self.detail
+            self.time.strftime("%FT%TZ"),
+            self.country,
+            self.proto,
+            self.dst_port,
+            self.class,
+            self.reason,
+            self.detail
         )
     }
 }

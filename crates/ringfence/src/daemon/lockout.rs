@@ -16,14 +16,29 @@ use crate::tables::Generation;
 const ANY: u32 = 31;
 
 /// Judges what the administrator's sessions and the routers would send under this policy.
-pub fn check(generation: Generation, countries: Box<CountryTable>, key: Key, routes: &[Route]) -> Result<()> {
+pub fn check(
+    generation: Generation,
+    countries: Box<CountryTable>,
+    key: Key,
+    routes: &[Route],
+) -> Result<()> {
     let ports = net::sshd_ports().unwrap_or_else(|_| vec![22]);
     let mut sessions = net::ssh_sessions(&ports).unwrap_or_default();
     sessions.extend(net::ssh_connection());
-    let mut asked: Vec<_> = sessions.iter().map(|session| (session.remote, session.local)).collect();
+    let mut asked: Vec<_> = sessions
+        .iter()
+        .map(|session| (session.remote, session.local))
+        .collect();
     asked.extend(net::default_gateways(routes).into_iter().map(|router| {
-        let here: IpAddr = if router.is_ipv4() { [192, 0, 2, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
-        (SocketAddr::new(router, 1024), SocketAddr::new(here, ports.first().copied().unwrap_or(22)))
+        let here: IpAddr = if router.is_ipv4() {
+            [192, 0, 2, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        };
+        (
+            SocketAddr::new(router, 1024),
+            SocketAddr::new(here, ports.first().copied().unwrap_or(22)),
+        )
     }));
     let mut memory = Memory::new(generation, countries, key);
     let mut out: Vec<_> = asked

@@ -32,7 +32,9 @@ const DESTROYED: u32 = 50;
 
 /// Runs until it is told to end.
 pub fn run(options: Options) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(guard(options));
     // A session that is being ended must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(500));
@@ -43,8 +45,12 @@ async fn guard(options: Options) -> Result<()> {
     let mut daemon = Daemon::start(options).await?;
     let socket = daemon.config.control.socket.clone();
     let (asked, mut requests) = mpsc::channel(16);
-    let listening = serve::listen(&socket, asked).with_context(|| format!("cannot listen at {}", socket.display()))?;
-    let ring = daemon.fence.take_events().context("the program inside this binary has no EVENTS; build it again")?;
+    let listening = serve::listen(&socket, asked)
+        .with_context(|| format!("cannot listen at {}", socket.display()))?;
+    let ring = daemon
+        .fence
+        .take_events()
+        .context("the program inside this binary has no EVENTS; build it again")?;
     let mut ring = readiness(ring)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -111,7 +111,10 @@ impl Daemon {
         let config = options.load()?;
         let opened = Store::open(&config.state)?;
         if let Some(path) = &opened.moved_aside {
-            warn!("the store was damaged and moved to {}; lists and bans made by command are gone", path.display());
+            warn!(
+                "the store was damaged and moved to {}; lists and bans made by command are gone",
+                path.display()
+            );
         }
         let watch = Watch::start().await?;
         let fence = Fence::load(&config.bpffs, false)?;
@@ -136,7 +139,10 @@ impl Daemon {
             country_source: String::new(),
             started: Instant::now(),
         };
-        let trial = daemon.options.confirm.filter(|_| daemon.config.mode == Mode::Enforce);
+        let trial = daemon
+            .options
+            .confirm
+            .filter(|_| daemon.config.mode == Mode::Enforce);
         if let Some(time) = trial {
             let time = u64::try_from(time.as_nanos()).context("the trial is too long")?;
             daemon.enforce_until = Some(boot_time()?.saturating_add(time));
@@ -152,7 +158,12 @@ impl Daemon {
     pub fn apply(&mut self, config: Config, with_countries: bool) -> Result<()> {
         let names = self.interface_names(&config)?;
         let inputs = self.inputs(&config, &names)?;
-        let Generation { policy, lists, names: words, .. } = tables::compile(&config, &inputs)?;
+        let Generation {
+            policy,
+            lists,
+            names: words,
+            ..
+        } = tables::compile(&config, &inputs)?;
         let countries = if with_countries {
             let data = match &config.country_db {
                 Some(path) => CountryData::open(path)?,
@@ -161,11 +172,26 @@ impl Daemon {
             let table = data.compile()?;
             // Which interface a session comes over is not known: a neighbour of any counts as one.
             if config.mode == Mode::Enforce && !self.options.yes {
-                let trial = Inputs { neighbours: inputs.neighbours.iter().map(|(_, net)| (31, *net)).collect(), ..inputs.clone() };
+                let trial = Inputs {
+                    neighbours: inputs
+                        .neighbours
+                        .iter()
+                        .map(|(_, net)| (31, *net))
+                        .collect(),
+                    ..inputs.clone()
+                };
                 let trial = tables::compile(&config, &trial)?;
-                super::lockout::check(trial, data.compile()?, self.fence.key(), self.watch.routes())?;
+                super::lockout::check(
+                    trial,
+                    data.compile()?,
+                    self.fence.key(),
+                    self.watch.routes(),
+                )?;
             }
-            if data.age(jiff::Zoned::now().date()).is_some_and(|days| days > 90) {
+            if data
+                .age(jiff::Zoned::now().date())
+                .is_some_and(|days| days > 90)
+            {
                 warn!("the country data is older than 90 days: {}", data.source);
             }
             (self.country_date, self.country_source) = (data.date, data.source);
@@ -175,7 +201,10 @@ impl Daemon {
         };
         let places: Vec<_> = names.iter().map(|name| self.place(name)).collect();
         self.fence.guard(&places, config.events_per_second)?;
-        let lists: Lists = lists.into_iter().map(|(prefix, listed)| ((prefix.address, prefix.length), listed)).collect();
+        let lists: Lists = lists
+            .into_iter()
+            .map(|(prefix, listed)| ((prefix.address, prefix.length), listed))
+            .collect();
         self.fence.put(&policy, countries.as_deref(), lists)?;
         self.generation = inputs.generation;
         self.names = words;
@@ -184,19 +213,33 @@ impl Daemon {
         self.guarded = names
             .into_iter()
             .map(|name| {
-                old.iter().find(|(known, ..)| *known == name).cloned().unwrap_or((name, None, String::new()))
+                old.iter()
+                    .find(|(known, ..)| *known == name)
+                    .cloned()
+                    .unwrap_or((name, None, String::new()))
             })
             .collect();
         Ok(())
     }
 
     fn place(&self, name: &str) -> Place {
-        match self.watch.interfaces().iter().find(|found| found.name == name) {
+        match self
+            .watch
+            .interfaces()
+            .iter()
+            .find(|found| found.name == name)
+        {
             // An index that no packet has: the place stays taken while the interface is away.
-            None => Place { index: u32::MAX, link: Link::Ethernet as u32 },
+            None => Place {
+                index: u32::MAX,
+                link: Link::Ethernet as u32,
+            },
             Some(found) => {
                 let raw = found.link_type == LinkType::RawIp;
-                Place { index: found.index, link: if raw { Link::RawIp } else { Link::Ethernet } as u32 }
+                Place {
+                    index: found.index,
+                    link: if raw { Link::RawIp } else { Link::Ethernet } as u32,
+                }
             }
         }
     }
@@ -206,14 +249,21 @@ impl Daemon {
             return Ok(config.interfaces.clone());
         }
         let default = net::default_route_interfaces(self.watch.routes());
-        let mut names: Vec<_> =
-            self.watch.interfaces().iter().filter(|i| default.contains(&i.index)).map(|i| i.name.clone()).collect();
+        let mut names: Vec<_> = self
+            .watch
+            .interfaces()
+            .iter()
+            .filter(|i| default.contains(&i.index))
+            .map(|i| i.name.clone())
+            .collect();
         if names.is_empty() {
             // The default route may be away for a moment.
             names.extend(self.guarded.iter().map(|(name, ..)| name.clone()));
         }
         if names.is_empty() {
-            bail!("there is no default route; name the interface with --interface or `interfaces` in the configuration");
+            bail!(
+                "there is no default route; name the interface with --interface or `interfaces` in the configuration"
+            );
         }
         Ok(names)
     }
@@ -227,20 +277,25 @@ impl Daemon {
         };
         for kind in [ListKind::Permit, ListKind::Deny] {
             for entry in self.store.entries(kind)? {
-                let range = AddressRange::new(entry.first, entry.last).map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
+                let range = AddressRange::new(entry.first, entry.last)
+                    .map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
                 inputs.operator.push((kind, range));
             }
         }
         for said in self.store.countries()? {
             if let Some(country) = Country::from_code(&said.code) {
-                inputs.countries.push((country, said.rule == CountryRule::Allow));
+                inputs
+                    .countries
+                    .push((country, said.rule == CountryRule::Allow));
             }
         }
         if config.permit_private {
             for (place, name) in (0..).zip(names) {
                 if let Some(found) = self.watch.interfaces().iter().find(|i| i.name == *name) {
                     let ranges = net::private_ranges(self.watch.routes(), found.index);
-                    inputs.neighbours.extend(ranges.into_iter().map(|range| (place, range)));
+                    inputs
+                        .neighbours
+                        .extend(ranges.into_iter().map(|range| (place, range)));
                 }
             }
         }
@@ -249,7 +304,11 @@ impl Daemon {
 
     /// Follows interfaces that came and went.
     pub fn stand(&mut self) -> Result<()> {
-        let places: Vec<_> = self.guarded.iter().map(|(name, ..)| self.place(name)).collect();
+        let places: Vec<_> = self
+            .guarded
+            .iter()
+            .map(|(name, ..)| self.place(name))
+            .collect();
         self.fence.guard(&places, self.config.events_per_second)?;
         self.attach()
     }
@@ -263,7 +322,11 @@ impl Daemon {
             }
         }
         for (name, attached, how) in &mut self.guarded {
-            let found = self.watch.interfaces().iter().find(|found| found.name == *name);
+            let found = self
+                .watch
+                .interfaces()
+                .iter()
+                .find(|found| found.name == *name);
             let Some(found) = found else {
                 if attached.take().is_some() || how.is_empty() {
                     warn!("the interface {name} is not there; it is guarded as soon as it comes");
@@ -276,9 +339,14 @@ impl Daemon {
             }
             *how = match self.fence.attach(name, found.index)? {
                 Attached::Driver => "driver".to_owned(),
-                Attached::Generic { why } => format!("generic, since the driver's mode was refused: {why}"),
+                Attached::Generic { why } => {
+                    format!("generic, since the driver's mode was refused: {why}")
+                }
                 Attached::TakenOver => match found.xdp {
-                    Some(net::XdpAttachment { mode: net::XdpMode::Generic, .. }) => "generic, taken over".to_owned(),
+                    Some(net::XdpAttachment {
+                        mode: net::XdpMode::Generic,
+                        ..
+                    }) => "generic, taken over".to_owned(),
                     _ => "driver, taken over".to_owned(),
                 },
             };
@@ -313,7 +381,9 @@ impl Daemon {
             signature: 0,
             reserved_more: [0; 4],
         };
-        Ok(self.fence.ban(tables::address(ban.address).subject(), &value)?)
+        Ok(self
+            .fence
+            .ban(tables::address(ban.address).subject(), &value)?)
     }
 
     /// Takes the kernel's bans into the store, and forgets those that are over.
@@ -347,12 +417,17 @@ impl Daemon {
         let prefix_len = if address.is_ipv4() { 32 } else { 64 };
         let times = match known {
             Some(known) => known.times,
-            None => 1 + u32::try_from(self.store.ban_history_of(address, prefix_len)?.len()).unwrap_or(u32::MAX - 1),
+            None => {
+                1 + u32::try_from(self.store.ban_history_of(address, prefix_len)?.len())
+                    .unwrap_or(u32::MAX - 1)
+            }
         };
         let ban = Ban {
             address,
             prefix_len,
-            reason: Cause::from_number(kernel.cause).map_or("manual", Cause::name).to_owned(),
+            reason: Cause::from_number(kernel.cause)
+                .map_or("manual", Cause::name)
+                .to_owned(),
             since: known.map_or(now, |known| known.since),
             until,
             times,
@@ -365,7 +440,10 @@ impl Daemon {
     }
 
     /// Takes in an event; the two ends of a TCP session that is to be ended, if it is.
-    pub fn hear(&mut self, event: &Event) -> Result<Option<(std::net::SocketAddr, std::net::SocketAddr)>> {
+    pub fn hear(
+        &mut self,
+        event: &Event,
+    ) -> Result<Option<(std::net::SocketAddr, std::net::SocketAddr)>> {
         let now = boot_time()?;
         let interface = self
             .watch
@@ -384,7 +462,9 @@ impl Daemon {
             *self.sources.entry(record.src).or_default() += 1;
         }
         // Nobody may be listening.
-        let _ = self.followers.send(Answer::done(record.line(), serde_json::to_value(&record)?));
+        let _ = self
+            .followers
+            .send(Answer::done(record.line(), serde_json::to_value(&record)?));
         let ends = (
             std::net::SocketAddr::new(record.src, record.src_port),
             std::net::SocketAddr::new(record.dst, record.dst_port),
@@ -407,7 +487,13 @@ impl Daemon {
             reserved_more: [0; 4],
         };
         let length = usize::from(event.evidence_length).min(event.evidence.len());
-        self.learn_ban(subject, &ban, now, Timestamp::now(), Some(event.evidence[..length].to_vec()))
+        self.learn_ban(
+            subject,
+            &ban,
+            now,
+            Timestamp::now(),
+            Some(event.evidence[..length].to_vec()),
+        )
     }
 
     /// What is due every few seconds.
@@ -428,7 +514,9 @@ impl Daemon {
             self.enforce_until = None;
             self.config.mode = Mode::Shadow;
             self.options.mode = Some(Mode::Shadow);
-            warn!("the trial was not confirmed: shadow mode until the daemon is started anew; nothing is dropped");
+            warn!(
+                "the trial was not confirmed: shadow mode until the daemon is started anew; nothing is dropped"
+            );
             self.apply(self.config.clone(), false)?;
         }
         Ok(())

@@ -28,7 +28,11 @@ impl Fence {
         let path = self.pins.link(interface);
         let failed = |action| {
             let path = path.clone();
-            move |source| FenceError::Pin { action, path, source }
+            move |source| FenceError::Pin {
+                action,
+                path,
+                source,
+            }
         };
         match Link::open(&path) {
             // A link outlives its interface, but never comes back to life; nor may it be another interface's.
@@ -44,19 +48,28 @@ impl Fence {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed("open")(error)),
         }
-        let occupied = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST));
+        let occupied =
+            |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST));
         let (link, attached) = match Link::create(program, index, FLAG_DRIVER) {
             Ok(link) => (link, Attached::Driver),
             Err(driver) if occupied(&driver) => {
-                return Err(FenceError::Occupied { interface: interface.to_owned() });
+                return Err(FenceError::Occupied {
+                    interface: interface.to_owned(),
+                });
             }
             Err(driver) => match Link::create(program, index, FLAG_GENERIC) {
                 Ok(link) => (link, Attached::Generic { why: driver }),
                 Err(generic) if occupied(&generic) => {
-                    return Err(FenceError::Occupied { interface: interface.to_owned() });
+                    return Err(FenceError::Occupied {
+                        interface: interface.to_owned(),
+                    });
                 }
                 Err(generic) => {
-                    return Err(FenceError::Attach { interface: interface.to_owned(), driver, generic });
+                    return Err(FenceError::Attach {
+                        interface: interface.to_owned(),
+                        driver,
+                        generic,
+                    });
                 }
             },
         };
@@ -68,9 +81,11 @@ impl Fence {
     pub fn detach(&self, interface: &str) -> Result<(), FenceError> {
         let path = self.pins.link(interface);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(FenceError::Pin { action: "remove", path, source })
-            }
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FenceError::Pin {
+                action: "remove",
+                path,
+                source,
+            }),
             _ => Ok(()),
         }
     }

@@ -9,7 +9,10 @@ use ringfence_core::hash::Key;
 use super::FenceError;
 
 fn clock(id: ClockId) -> Result<u64, FenceError> {
-    let time = clock_gettime(id).map_err(|error| FenceError::System { what: "clock", source: error.into() })?;
+    let time = clock_gettime(id).map_err(|error| FenceError::System {
+        what: "clock",
+        source: error.into(),
+    })?;
     Ok(time.tv_sec().cast_unsigned() * 1_000_000_000 + time.tv_nsec().cast_unsigned())
 }
 
@@ -29,8 +32,13 @@ pub fn random_key() -> Result<Key, FenceError> {
     let mut bytes = [[0; 8]; 2];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(bytes.as_flattened_mut()))
-        .map_err(|source| FenceError::System { what: "randomness", source })?;
-    Ok(Key { words: bytes.map(u64::from_ne_bytes) })
+        .map_err(|source| FenceError::System {
+            what: "randomness",
+            source,
+        })?;
+    Ok(Key {
+        words: bytes.map(u64::from_ne_bytes),
+    })
 }
 
 /// Says which capability is missing, if one is. Source: capabilities(7).
@@ -42,7 +50,11 @@ pub fn check_privilege() -> Result<(), FenceError> {
         .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
         .ok_or_else(|| no_status(io::ErrorKind::InvalidData.into()))?;
     let has = |bit: u32| held >> bit & 1 == 1;
-    for (name, bit, by_admin) in [("CAP_NET_ADMIN", 12, false), ("CAP_BPF", 39, true), ("CAP_PERFMON", 38, true)] {
+    for (name, bit, by_admin) in [
+        ("CAP_NET_ADMIN", 12, false),
+        ("CAP_BPF", 39, true),
+        ("CAP_PERFMON", 38, true),
+    ] {
         if !(has(bit) || by_admin && has(SYS_ADMIN)) {
             return Err(FenceError::Privilege(name));
         }
@@ -51,5 +63,8 @@ pub fn check_privilege() -> Result<(), FenceError> {
 }
 
 fn no_status(source: io::Error) -> FenceError {
-    FenceError::System { what: "list of this process's capabilities", source }
+    FenceError::System {
+        what: "list of this process's capabilities",
+        source,
+    }
 }

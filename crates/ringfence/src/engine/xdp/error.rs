@@ -78,7 +78,9 @@ pub enum FenceError {
         interface: String,
     },
     /// The program could not be attached.
-    #[error("cannot attach to {interface}: in the driver: {driver}; in the network stack: {generic}")]
+    #[error(
+        "cannot attach to {interface}: in the driver: {driver}; in the network stack: {generic}"
+    )]
     Attach {
         /// The interface.
         interface: String,

@@ -95,7 +95,13 @@ impl Fence {
             let keys = tables.lists.keys().map_err(failed("LISTS", "read"))?;
             for key in keys {
                 if let Some(listed) = tables.lists.get(&key).map_err(failed("LISTS", "read"))? {
-                    lists.insert((Address::v6(key.octets), u8::try_from(key.length).unwrap_or(128)), *listed);
+                    lists.insert(
+                        (
+                            Address::v6(key.octets),
+                            u8::try_from(key.length).unwrap_or(128),
+                        ),
+                        *listed,
+                    );
                 }
             }
         } else {
@@ -103,7 +109,15 @@ impl Fence {
             control.key = random_key()?;
         }
         control.boot_offset = boot_offset()?;
-        Ok(Self { ebpf, pins, control, lists, tables, taken_over, filled: taken_over })
+        Ok(Self {
+            ebpf,
+            pins,
+            control,
+            lists,
+            tables,
+            taken_over,
+            filled: taken_over,
+        })
     }
 
     /// Whether the maps of an earlier daemon were found.
@@ -142,7 +156,11 @@ impl Fence {
         lists: Lists,
     ) -> Result<(), FenceError> {
         if lists.len() > LISTS_ROOM as usize {
-            return Err(FenceError::Full { what: "prefixes on lists", count: lists.len(), room: LISTS_ROOM });
+            return Err(FenceError::Full {
+                what: "prefixes on lists",
+                count: lists.len(),
+                room: LISTS_ROOM,
+            });
         }
         // A program that runs still reads the element that was in force before the last swap.
         grace();
@@ -166,17 +184,27 @@ impl Fence {
     /// Puts lists alone in force.
     pub fn put_lists(&mut self, lists: Lists) -> Result<(), FenceError> {
         if lists.len() > LISTS_ROOM as usize {
-            return Err(FenceError::Full { what: "prefixes on lists", count: lists.len(), room: LISTS_ROOM });
+            return Err(FenceError::Full {
+                what: "prefixes on lists",
+                count: lists.len(),
+                room: LISTS_ROOM,
+            });
         }
         self.change_lists(&lists)?;
         self.forget_lists(lists)
     }
 
     fn change_lists(&mut self, lists: &Lists) -> Result<(), FenceError> {
-        let mut changed: Vec<_> = lists.iter().filter(|(key, listed)| self.lists.get(key) != Some(listed)).collect();
+        let mut changed: Vec<_> = lists
+            .iter()
+            .filter(|(key, listed)| self.lists.get(key) != Some(listed))
+            .collect();
         changed.sort_by_key(|(_, listed)| listed.flags & list_flags::DENIED == 0);
         for (key, listed) in changed {
-            self.tables.lists.set(&list_key(*key), listed).map_err(failed("LISTS", "write"))?;
+            self.tables
+                .lists
+                .set(&list_key(*key), listed)
+                .map_err(failed("LISTS", "write"))?;
             self.lists.insert(*key, *listed);
         }
         Ok(())
@@ -184,7 +212,10 @@ impl Fence {
 
     fn forget_lists(&mut self, lists: Lists) -> Result<(), FenceError> {
         for key in self.lists.keys().filter(|key| !lists.contains_key(*key)) {
-            self.tables.lists.remove(&list_key(*key)).map_err(failed("LISTS", "remove from"))?;
+            self.tables
+                .lists
+                .remove(&list_key(*key))
+                .map_err(failed("LISTS", "remove from"))?;
         }
         self.lists = lists;
         Ok(())
@@ -197,10 +228,18 @@ impl Fence {
 
     /// Numbers the guarded interfaces by their place, and sets how many events all CPUs together may report in a
     /// second.
-    pub fn guard(&mut self, interfaces: &[Interface], events_per_second: u32) -> Result<(), FenceError> {
+    pub fn guard(
+        &mut self,
+        interfaces: &[Interface],
+        events_per_second: u32,
+    ) -> Result<(), FenceError> {
         if interfaces.len() > INTERFACES {
             let room = INTERFACES as u32;
-            return Err(FenceError::Full { what: "interfaces", count: interfaces.len(), room });
+            return Err(FenceError::Full {
+                what: "interfaces",
+                count: interfaces.len(),
+                room,
+            });
         }
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
         let share = events_per_second.div_ceil(cpus).max(1);
@@ -208,7 +247,12 @@ impl Fence {
         next.events = Limit::new(share, 1_000_000_000, share);
         next.interfaces = [Interface::default(); INTERFACES];
         next.interfaces[..interfaces.len()].copy_from_slice(interfaces);
-        if self.filled { self.set_control(next) } else { self.control = next; Ok(()) }
+        if self.filled {
+            self.set_control(next)
+        } else {
+            self.control = next;
+            Ok(())
+        }
     }
 
     /// The clocks drift apart while the machine sleeps: tells the programs how far they are.
@@ -218,7 +262,10 @@ impl Fence {
         if offset.abs_diff(self.control.boot_offset) < 1_000_000 {
             return Ok(());
         }
-        self.set_control(Control { boot_offset: offset, ..self.control })
+        self.set_control(Control {
+            boot_offset: offset,
+            ..self.control
+        })
     }
 
     fn set_control(&mut self, control: Control) -> Result<(), FenceError> {
@@ -229,7 +276,10 @@ impl Fence {
 
     /// Bans a subject in the kernel.
     pub fn ban(&mut self, subject: Address, ban: &Ban) -> Result<(), FenceError> {
-        self.tables.bans.set(&subject, ban).map_err(failed("BANS", "write"))?;
+        self.tables
+            .bans
+            .set(&subject, ban)
+            .map_err(failed("BANS", "write"))?;
         self.mark(subject)
     }
 
@@ -240,19 +290,33 @@ impl Fence {
         let index = bit >> 6;
         let word = *read(&self.tables.filter, "FILTER", index)?;
         let wanted = word | 1 << (bit & 63);
-        if word == wanted { Ok(()) } else { write(&self.tables.filter, "FILTER", index, &wanted) }
+        if word == wanted {
+            Ok(())
+        } else {
+            write(&self.tables.filter, "FILTER", index, &wanted)
+        }
     }
 
     /// Lifts a ban; whether there was one.
     pub fn unban(&mut self, subject: Address) -> Result<bool, FenceError> {
-        self.tables.bans.remove(&subject).map_err(failed("BANS", "remove from"))
+        self.tables
+            .bans
+            .remove(&subject)
+            .map_err(failed("BANS", "remove from"))
     }
 
     /// All bans of the kernel. Those that were over at `now` (boot time, ns) are removed.
     pub fn scan_bans(&mut self, now: u64) -> Result<Vec<(Address, Ban)>, FenceError> {
         let mut bans = Vec::new();
         for subject in self.tables.bans.keys().map_err(failed("BANS", "read"))? {
-            let Some(ban) = self.tables.bans.get(&subject).map_err(failed("BANS", "read"))? else { continue };
+            let Some(ban) = self
+                .tables
+                .bans
+                .get(&subject)
+                .map_err(failed("BANS", "read"))?
+            else {
+                continue;
+            };
             if ban.until <= now {
                 self.unban(subject)?;
             } else {
@@ -300,7 +364,10 @@ impl Fence {
 
 impl std::fmt::Debug for Fence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fence").field("pins", &self.pins).field("listed", &self.lists.len()).finish_non_exhaustive()
+        f.debug_struct("Fence")
+            .field("pins", &self.pins)
+            .field("listed", &self.lists.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -326,24 +393,38 @@ where
     V: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
 {
     let map = match ebpf.take_map(name) {
-        Some(Map::Array(map) | Map::PerCpuArray(map) | Map::HashMap(map) | Map::LpmTrie(map)) => map,
+        Some(Map::Array(map) | Map::PerCpuArray(map) | Map::HashMap(map) | Map::LpmTrie(map)) => {
+            map
+        }
         _ => return Err(FenceError::Missing(name)),
     };
     Table::new(map).map_err(failed(name, "open"))
 }
 
 fn failed(name: &'static str, action: &'static str) -> impl Fn(std::io::Error) -> FenceError {
-    move |source| FenceError::Map { name, action, source }
+    move |source| FenceError::Map {
+        name,
+        action,
+        source,
+    }
 }
 
 fn read<V>(table: &Table<u32, V>, name: &'static str, index: u32) -> Result<Box<V>, FenceError>
 where
     V: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
 {
-    table.get(&index).map_err(failed(name, "read"))?.ok_or(FenceError::Missing(name))
+    table
+        .get(&index)
+        .map_err(failed(name, "read"))?
+        .ok_or(FenceError::Missing(name))
 }
 
-fn write<V>(table: &Table<u32, V>, name: &'static str, index: u32, value: &V) -> Result<(), FenceError>
+fn write<V>(
+    table: &Table<u32, V>,
+    name: &'static str,
+    index: u32,
+    value: &V,
+) -> Result<(), FenceError>
 where
     V: zerocopy::FromBytes + IntoBytes + zerocopy::Immutable,
 {
@@ -351,12 +432,17 @@ where
 }
 
 fn sum(table: &Table<u32, u64>, name: &'static str, index: usize) -> Result<u64, FenceError> {
-    let values = table.of_each_cpu(&(index as u32)).map_err(failed(name, "read"))?;
+    let values = table
+        .of_each_cpu(&(index as u32))
+        .map_err(failed(name, "read"))?;
     Ok(values.iter().sum())
 }
 
 fn list_key((address, length): (Address, u8)) -> ListKey {
-    ListKey { length: u32::from(length), octets: address.octets() }
+    ListKey {
+        length: u32::from(length),
+        octets: address.octets(),
+    }
 }
 
 fn grace() {

@@ -41,7 +41,13 @@ pub struct Shape {
 
 impl Shape {
     const fn new<K, V>(kind: MapType, entries: u32, flags: u32) -> Self {
-        Self { kind, key: size_of::<K>(), value: size_of::<V>(), entries, flags }
+        Self {
+            kind,
+            key: size_of::<K>(),
+            value: size_of::<V>(),
+            entries,
+            flags,
+        }
     }
 
     const fn array<V>(entries: u32) -> Self {
@@ -69,21 +75,41 @@ pub const MAPS: [(&str, Shape); 16] = [
     ("CONTROL", Shape::array::<Control>(1)),
     ("POLICY", Shape::array::<Policy>(2)),
     ("COUNTRY", Shape::array::<CountryTable>(2)),
-    ("LISTS", Shape::new::<ListKey, Listed>(MapType::LpmTrie, LISTS_ROOM, NO_PREALLOC)),
-    ("BANS", Shape::new::<Address, Ban>(MapType::Hash, BANS_ROOM, NO_PREALLOC)),
+    (
+        "LISTS",
+        Shape::new::<ListKey, Listed>(MapType::LpmTrie, LISTS_ROOM, NO_PREALLOC),
+    ),
+    (
+        "BANS",
+        Shape::new::<Address, Ban>(MapType::Hash, BANS_ROOM, NO_PREALLOC),
+    ),
     ("RATES", Shape::array::<Bucket>(Buckets::Rates.buckets())),
     ("FLOWS", Shape::array::<Bucket>(Buckets::Flows.buckets())),
-    ("TRANSACTIONS", Shape::array::<u64>(Cells::Transactions.words())),
+    (
+        "TRANSACTIONS",
+        Shape::array::<u64>(Cells::Transactions.words()),
+    ),
     ("SAMPLES", Shape::array::<u64>(Cells::Samples.words())),
     ("BUDGETS", Shape::array::<u64>(Cells::Budgets.words())),
     ("FILTER", Shape::array::<u64>(Cells::Filter.words())),
     ("SCAN", Shape::per_cpu::<Scan>(1)),
-    ("COUNTERS", Shape::per_cpu::<u64>((SERVICES * REASONS) as u32)),
+    (
+        "COUNTERS",
+        Shape::per_cpu::<u64>((SERVICES * REASONS) as u32),
+    ),
     ("COUNTRIES", Shape::per_cpu::<u64>(512)),
     ("EVENT_STATS", Shape::per_cpu::<u64>(EVENT_COUNTS)),
     ("EVENT_LIMIT", Shape::per_cpu::<u64>(1)),
 ];
 
 /// The ring of events, which has neither keys nor values.
-pub const EVENTS: (&str, Shape) =
-    ("EVENTS", Shape { kind: MapType::RingBuf, key: 0, value: 0, entries: 1 << 20, flags: 0 });
+pub const EVENTS: (&str, Shape) = (
+    "EVENTS",
+    Shape {
+        kind: MapType::RingBuf,
+        key: 0,
+        value: 0,
+        entries: 1 << 20,
+        flags: 0,
+    },
+);

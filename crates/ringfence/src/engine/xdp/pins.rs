@@ -24,20 +24,29 @@ const LINK: &str = "link-";
 impl Pins {
     /// The pins below a mount point; nothing is made.
     pub fn below(bpffs: &Path) -> Self {
-        Self { bpffs: bpffs.to_owned(), directory: bpffs.join("ringfence").join(format!("v{LAYOUT}")) }
+        Self {
+            bpffs: bpffs.to_owned(),
+            directory: bpffs.join("ringfence").join(format!("v{LAYOUT}")),
+        }
     }
 
     /// Makes the directory.
     pub fn create(&self) -> Result<(), FenceError> {
         let is_bpffs = statfs(&self.bpffs).is_ok_and(|fs| fs.filesystem_type() == BPF_FS_MAGIC);
         if !is_bpffs {
-            return Err(FenceError::NoBpffs { path: self.bpffs.clone() });
+            return Err(FenceError::NoBpffs {
+                path: self.bpffs.clone(),
+            });
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(|source| FenceError::Pin {
-            action: "make",
-            path: self.directory.clone(),
-            source,
-        })
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .map_err(|source| FenceError::Pin {
+                action: "make",
+                path: self.directory.clone(),
+                source,
+            })
     }
 
     /// The pin of a map.
@@ -53,11 +62,17 @@ impl Pins {
 
     /// The interfaces whose links are pinned.
     pub fn interfaces(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return Vec::new();
+        };
         let mut names: Vec<_> = entries
             .filter_map(|entry| {
                 let name = entry.ok()?.file_name().into_string().ok()?;
-                Some(name.strip_prefix(LINK)?.replace("%2e", ".").replace("%25", "%"))
+                Some(
+                    name.strip_prefix(LINK)?
+                        .replace("%2e", ".")
+                        .replace("%25", "%"),
+                )
             })
             .collect();
         names.sort_unstable();
@@ -71,7 +86,9 @@ impl Pins {
             if !path.exists() {
                 continue;
             }
-            let found = MapInfo::from_pin(&path).ok().and_then(|info| Shape::of(&info));
+            let found = MapInfo::from_pin(&path)
+                .ok()
+                .and_then(|info| Shape::of(&info));
             if found.as_ref() != Some(wanted) {
                 return Err(FenceError::Layout { name, path });
             }
@@ -84,7 +101,11 @@ impl Pins {
         let root = self.bpffs.join("ringfence");
         let failed = |path: &Path| {
             let path = path.to_owned();
-            move |source| FenceError::Pin { action: "remove", path, source }
+            move |source| FenceError::Pin {
+                action: "remove",
+                path,
+                source,
+            }
         };
         let versions = match fs::read_dir(&root) {
             Ok(versions) => versions,

@@ -117,7 +117,10 @@ where
         let info = map.info().map_err(io::Error::other)?;
         let sizes = (info.key_size() as usize, info.value_size() as usize);
         if sizes != (size_of::<K>(), size_of::<V>()) {
-            return Err(io::Error::other(format!("its keys and values have {} and {} bytes", sizes.0, sizes.1)));
+            return Err(io::Error::other(format!(
+                "its keys and values have {} and {} bytes",
+                sizes.0, sizes.1
+            )));
         }
         let per_cpu = match info.map_type().map_err(io::Error::other)? {
             MapType::PerCpuArray | MapType::PerCpuHash | MapType::LruPerCpuHash => {
@@ -128,11 +131,21 @@ where
         if per_cpu != 0 && !size_of::<V>().is_multiple_of(8) {
             return Err(io::Error::other("its values are no whole words"));
         }
-        Ok(Self { map, per_cpu, types: PhantomData })
+        Ok(Self {
+            map,
+            per_cpu,
+            types: PhantomData,
+        })
     }
 
     fn element(&self, key: u64, value: u64) -> Element {
-        Element { map: fd(self.map.fd()), zero: 0, key, value, flags: 0 }
+        Element {
+            map: fd(self.map.fd()),
+            zero: 0,
+            key,
+            value,
+            flags: 0,
+        }
     }
 
     /// The value of a key, if it is there.
@@ -143,7 +156,8 @@ where
         }
         let element = self.element(address(key), address_mut(&mut *value));
         // SAFETY: `new` saw that the kernel reads `size_of::<K>()` bytes and writes `size_of::<V>()`.
-        present(unsafe { bpf(command::MAP_LOOKUP_ELEM, &element) }).map(|there| there.then_some(value))
+        present(unsafe { bpf(command::MAP_LOOKUP_ELEM, &element) })
+            .map(|there| there.then_some(value))
     }
 
     /// The values that the CPUs have for a key.
@@ -225,7 +239,11 @@ impl Link {
     /// Opens a pinned link.
     pub fn open(path: &Path) -> io::Result<Self> {
         let name = CString::new(path.as_os_str().as_bytes())?;
-        let object = Object { path: name.as_ptr().expose_provenance() as u64, fd: 0, flags: 0 };
+        let object = Object {
+            path: name.as_ptr().expose_provenance() as u64,
+            fd: 0,
+            flags: 0,
+        };
         // SAFETY: the path is a string with its end.
         let link = unsafe { bpf(command::OBJ_GET, &object) }?;
         // SAFETY: the kernel opened it for us.
@@ -235,7 +253,11 @@ impl Link {
     /// Pins it.
     pub fn pin(&self, path: &Path) -> io::Result<()> {
         let name = CString::new(path.as_os_str().as_bytes())?;
-        let object = Object { path: name.as_ptr().expose_provenance() as u64, fd: fd(&self.0), flags: 0 };
+        let object = Object {
+            path: name.as_ptr().expose_provenance() as u64,
+            fd: fd(&self.0),
+            flags: 0,
+        };
         // SAFETY: the path is a string with its end.
         unsafe { bpf(command::OBJ_PIN, &object) }.map(|_| ())
     }
@@ -251,7 +273,11 @@ impl Link {
     pub fn interface(&self) -> io::Result<Option<u32>> {
         let mut info = LinkInfo::default();
         let length = u32::try_from(size_of::<LinkInfo>()).map_err(io::Error::other)?;
-        let request = Info { fd: fd(&self.0), length, info: address_mut(&mut info) };
+        let request = Info {
+            fd: fd(&self.0),
+            length,
+            info: address_mut(&mut info),
+        };
         // SAFETY: the kernel writes at most `length` bytes there.
         unsafe { bpf(command::OBJ_GET_INFO_BY_FD, &request) }?;
         Ok(Some(info.interface).filter(|index| info.kind == LINK_TYPE_XDP && *index != 0))

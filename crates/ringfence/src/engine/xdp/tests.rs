@@ -22,7 +22,14 @@ impl Bpffs {
             return None;
         }
         let directory = tempfile::tempdir().unwrap();
-        mount(Some("bpf"), directory.path(), Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
+        mount(
+            Some("bpf"),
+            directory.path(),
+            Some("bpf"),
+            MsFlags::empty(),
+            None::<&str>,
+        )
+        .unwrap();
         Some(Self(directory))
     }
 
@@ -38,7 +45,14 @@ impl Drop for Bpffs {
 }
 
 fn ip(arguments: &str) {
-    assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+    assert!(
+        Command::new("ip")
+            .args(arguments.split(' '))
+            .status()
+            .unwrap()
+            .success(),
+        "ip {arguments}"
+    );
 }
 
 fn policy(generation: u64) -> Box<Policy> {
@@ -56,9 +70,15 @@ fn a_pinned_map_of_another_size_is_refused() {
     let map = aya::maps::Array::<aya::maps::MapData, u64>::create(1, 0).unwrap();
     map.pin(pins.map("POLICY")).unwrap();
     let error = pins.check().unwrap_err();
-    assert!(matches!(error, FenceError::Layout { name: "POLICY", .. }), "{error}");
+    assert!(
+        matches!(error, FenceError::Layout { name: "POLICY", .. }),
+        "{error}"
+    );
     assert!(error.to_string().contains("ringfence stop"), "{error}");
-    assert!(matches!(Fence::load(bpffs.path(), false).unwrap_err(), FenceError::Layout { .. }));
+    assert!(matches!(
+        Fence::load(bpffs.path(), false).unwrap_err(),
+        FenceError::Layout { .. }
+    ));
     assert!(pins.remove().unwrap());
     assert!(!pins.remove().unwrap());
     pins.check().unwrap();
@@ -68,7 +88,10 @@ fn a_pinned_map_of_another_size_is_refused() {
 fn a_table_of_another_size_is_not_opened() {
     let Some(bpffs) = Bpffs::mount() else { return };
     let path = bpffs.path().join("map");
-    aya::maps::Array::<aya::maps::MapData, u64>::create(1, 0).unwrap().pin(&path).unwrap();
+    aya::maps::Array::<aya::maps::MapData, u64>::create(1, 0)
+        .unwrap()
+        .pin(&path)
+        .unwrap();
     let map = || aya::maps::MapData::from_pin(&path).unwrap();
     assert!(Table::<u32, [u64; 2]>::new(map()).is_err());
     let table = Table::<u32, u64>::new(map()).unwrap();
@@ -90,8 +113,13 @@ fn a_fence_is_taken_over_in_place() {
             let countries = CountryTable::new_box_zeroed().unwrap();
             let mut fence = Fence::load(bpffs.path(), false).unwrap();
             assert!(!fence.taken_over());
-            fence.put(&policy(1), Some(&countries), Lists::new()).unwrap();
-            assert!(matches!(fence.attach("sip.0", index).unwrap(), Attached::Driver));
+            fence
+                .put(&policy(1), Some(&countries), Lists::new())
+                .unwrap();
+            assert!(matches!(
+                fence.attach("sip.0", index).unwrap(),
+                Attached::Driver
+            ));
             let key = fence.key();
             drop(fence);
 
@@ -99,13 +127,21 @@ fn a_fence_is_taken_over_in_place() {
             assert!(fence.taken_over());
             assert!(fence.key() == key);
             assert_eq!(fence.attached(), ["sip.0"]);
-            fence.put(&policy(2), Some(&countries), Lists::new()).unwrap();
-            assert!(matches!(fence.attach("sip.0", index).unwrap(), Attached::TakenOver));
+            fence
+                .put(&policy(2), Some(&countries), Lists::new())
+                .unwrap();
+            assert!(matches!(
+                fence.attach("sip.0", index).unwrap(),
+                Attached::TakenOver
+            ));
 
             ip("link delete sip.0");
             ip("link add sip.0 type veth peer name sip1");
             let index = nix::net::if_::if_nametoindex("sip.0").unwrap();
-            assert!(matches!(fence.attach("sip.0", index).unwrap(), Attached::Driver));
+            assert!(matches!(
+                fence.attach("sip.0", index).unwrap(),
+                Attached::Driver
+            ));
             drop(fence);
             assert!(Pins::below(bpffs.path()).remove().unwrap());
         });
