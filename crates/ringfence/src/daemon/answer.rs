@@ -36,7 +36,12 @@ impl Daemon {
                 return (past.collect(), follow.then(|| self.followers.subscribe()));
             }
             Request::Status => self.status(),
-            Request::Reload { .. } => self.reload(),
+            Request::Reload { yes } => {
+                let before = std::mem::replace(&mut self.options.yes, *yes);
+                let answer = self.reload();
+                self.options.yes = before;
+                answer
+            }
             Request::Stop => Ok(Answer::done("the fence is taken down", json!({}))),
             Request::Confirm => self.confirm(),
             Request::List { list, change } => self.list(*list, change),

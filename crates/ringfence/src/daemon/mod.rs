@@ -2,6 +2,7 @@
 
 mod answer;
 mod event;
+mod lockout;
 mod state;
 
 use std::io::{IsTerminal, Write};

@@ -170,6 +170,24 @@ impl Daemon {
                 None => CountryData::builtin()?,
             };
             let table = data.compile()?;
+            // Which interface a session comes over is not known: a neighbour of any counts as one.
+            if config.mode == Mode::Enforce && !self.options.yes {
+                let trial = Inputs {
+                    neighbours: inputs
+                        .neighbours
+                        .iter()
+                        .map(|(_, net)| (31, *net))
+                        .collect(),
+                    ..inputs.clone()
+                };
+                let trial = tables::compile(&config, &trial)?;
+                super::lockout::check(
+                    trial,
+                    data.compile()?,
+                    self.fence.key(),
+                    self.watch.routes(),
+                )?;
+            }
             if data
                 .age(jiff::Zoned::now().date())
                 .is_some_and(|days| days > 90)

@@ -1,0 +1,89 @@
+//! Whether a policy would lock the administrator out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Result, bail};
+use ringfence_core::country::CountryTable;
+use ringfence_core::hash::Key;
+use ringfence_core::packet::Link;
+use ringfence_core::reason::Action;
+
+use crate::engine::memory::Memory;
+use crate::net::{self, Route};
+use crate::tables::Generation;
+
+/// The place of an interface that no list names.
+const ANY: u32 = 31;
+
+/// Judges what the administrator's sessions and the routers would send under this policy.
+pub fn check(
+    generation: Generation,
+    countries: Box<CountryTable>,
+    key: Key,
+    routes: &[Route],
+) -> Result<()> {
+    let ports = net::sshd_ports().unwrap_or_else(|_| vec![22]);
+    let mut sessions = net::ssh_sessions(&ports).unwrap_or_default();
+    sessions.extend(net::ssh_connection());
+    let mut asked: Vec<_> = sessions
+        .iter()
+        .map(|session| (session.remote, session.local))
+        .collect();
+    asked.extend(net::default_gateways(routes).into_iter().map(|router| {
+        let here: IpAddr = if router.is_ipv4() {
+            [192, 0, 2, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        };
+        (
+            SocketAddr::new(router, 1024),
+            SocketAddr::new(here, ports.first().copied().unwrap_or(22)),
+        )
+    }));
+    let mut memory = Memory::new(generation, countries, key);
+    let mut out: Vec<_> = asked
+        .into_iter()
+        .filter(|(from, _)| !from.ip().is_loopback())
+        .filter(|(from, to)| {
+            let verdict = memory.judge(1_000_000_000, ANY, Link::RawIp, &segment(*from, *to));
+            verdict.reason().action() == Action::Drop
+        })
+        .map(|(from, _)| format!("\"{}\"", from.ip()))
+        .collect();
+    out.sort_unstable();
+    out.dedup();
+    if out.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "this policy would drop your SSH session or your router; add `permit = [{}]` to the configuration, \
+         or go on with --yes",
+        out.join(", ")
+    )
+}
+
+/// A TCP SYN, from its IP header on. Checksums are not looked at.
+fn segment(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
+    let mut packet = match (from.ip(), to.ip()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let mut header = vec![0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0];
+            header.extend(source.octets());
+            header.extend(destination.octets());
+            header
+        }
+        (source, destination) => {
+            let six = |ip: IpAddr| match ip {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                IpAddr::V6(v6) => v6.octets(),
+            };
+            let mut header = vec![0x60, 0, 0, 0, 0, 20, 6, 64];
+            header.extend(six(source));
+            header.extend(six(destination));
+            header
+        }
+    };
+    packet.extend(from.port().to_be_bytes());
+    packet.extend(to.port().to_be_bytes());
+    packet.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0]);
+    packet
+}
