@@ -133,7 +133,8 @@ pub fn choose(bucket: &Bucket, owner: Owner, now_ns: u64) -> usize {
     let now = ticks(now_ns) & TIME_MASK;
     let mark = owner.mark();
     let one = (owner.hash >> 16) as usize & (WAYS - 1);
-    let other = one ^ ((owner.hash >> 19) as usize & (WAYS - 1) | 1);
+    // An odd distance, so another place. Linux 6.1 follows the bounds of no XOR.
+    let other = (one + ((owner.hash >> 19) as usize & (WAYS - 1) | 1)) & (WAYS - 1);
     let (first, second) = (bucket[one], bucket[other]);
     if second & !TIME_MASK == mark {
         return other;
