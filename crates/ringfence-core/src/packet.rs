@@ -20,7 +20,7 @@ pub enum Link {
 /// order is [`u32::from_be`].
 pub trait Bytes {
     /// Bytes in the frame.
-    fn len(&self) -> u32;
+    fn frame_length(&self) -> u32;
 
     /// The two bytes from `offset` on; `None` where the frame ends before. So below.
     fn short(&self, offset: u32) -> Option<u16>;
@@ -112,7 +112,7 @@ fn ipv4<B: Bench>(frame: &B, verdict: &mut Verdict, at: u32) -> Network {
         return Network::Truncated;
     }
     let total = first & 0xffff;
-    let whole = frame.len() - at;
+    let whole = frame.frame_length() - at;
     // A length of 0 is what a packet above 64 KiB says of itself (segmentation offload).
     let (end, doubtful) = if total == 0 {
         (whole, false)
@@ -206,7 +206,7 @@ fn ipv6<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy, at: u32) -> Netwo
     let second = u32::from_be(header[1]);
     let payload = second >> 16;
     let next = second >> 8 & 0xff;
-    let whole = frame.len() - at;
+    let whole = frame.frame_length() - at;
     // A length of 0 is a jumbogram, or a packet above 64 KiB on its way through segmentation
     // offload.
     let (end, doubtful) = if payload == 0 && next != NO_NEXT_HEADER {

@@ -119,15 +119,17 @@ pub fn start<B: Bench>(scan: &mut Scan, policy: &Policy) -> Start {
     Start::Request(class(scan, line.from), uri)
 }
 
-/// Whether a datagram is a keep-alive: at most four bytes, line ends and NULs, or STUN by its
-/// magic cookie (RFC 8489, section 5). `first` are its first eight bytes.
+/// Whether a datagram is a keep-alive: at most four bytes, or STUN (RFC 8489, section 5). `first`
+/// are its first eight bytes.
 #[inline(always)]
 pub fn keep_alive(length: u32, first: u64) -> bool {
     if length <= 4 {
         return true;
     }
-    // 0x2112a442 at byte 4, and the two highest bits clear.
-    length >= 20 && first >> 32 == 0x42a4_1221 && first & 0xc0 == 0
+    // The two highest bits clear, at byte 2 the bytes after the header of 20, at byte 4 the cookie
+    // 0x2112a442. A proxy may read text behind the cookie as a message: the length must be true.
+    let behind = u32::from(((first >> 16) as u16).swap_bytes());
+    first >> 32 == 0x42a4_1221 && first & 0xc0 == 0 && length == behind + 20
 }
 
 /// Whether the text is nothing but line ends and NULs; looked at up to 64 bytes.

@@ -92,7 +92,7 @@ fn swap(word: *mut u64, old: u64, new: u64) -> bool {
 
 impl Bytes for Frame<'_> {
     #[inline(always)]
-    fn len(&self) -> u32 {
+    fn frame_length(&self) -> u32 {
         // SAFETY: the context is the one the kernel gave.
         unsafe { bpf_xdp_get_buff_len(self.context) as u32 }
     }

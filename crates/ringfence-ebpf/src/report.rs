@@ -77,7 +77,7 @@ pub fn report<B: Bench>(
         (*event).source = verdict.source;
         (*event).destination = verdict.destination;
         (*event).interface = interface;
-        (*event).length = bench.len();
+        (*event).length = bench.frame_length();
         (*event).source_port = verdict.source_port;
         (*event).destination_port = verdict.destination_port;
         (*event).signature = verdict.signature;

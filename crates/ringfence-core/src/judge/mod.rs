@@ -151,7 +151,7 @@ impl<'a, B: Bench> Judge<'a, B> {
         let listed = self.bench.listed(&source);
         self.bench.trace(Trace::Source(listed));
         let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1;
-        self.scan.verdict.listed = listed.flags | neighbour * list_flags::PERMITTED;
+        self.scan.verdict.listed = listed.flags | (neighbour * list_flags::PERMITTED);
     }
 
     /// Whether the destination is behind the fence.

@@ -40,7 +40,7 @@ pub struct Place {
 }
 
 impl Bytes for Place {
-    fn len(&self) -> u32 {
+    fn frame_length(&self) -> u32 {
         self.frame.len() as u32
     }
 

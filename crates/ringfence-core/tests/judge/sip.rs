@@ -178,6 +178,14 @@ fn keep_alives() {
             "{payload:x?}"
         );
     }
+    let mut attribute = stun.clone();
+    attribute[3] = 8;
+    attribute.extend([0; 8]);
+    assert_eq!(judged(&attribute).0, Reason::KeepAlive);
+    // The cookie alone does not open the way for text behind it.
+    let mut message = stun.clone();
+    message.extend(b"\r\nINVITE sip:a SIP/2.0\r\n\r\n");
+    assert_ne!(judged(&message).0, Reason::KeepAlive);
     stun[5] = 0;
     assert_eq!(judged(&stun).0, Reason::Malformed);
 }

@@ -157,7 +157,7 @@ fn capabilities(status: &str) -> Finding {
     let has = |bit: u32| held >> bit & 1 == 1;
     let missing: Vec<_> = CAPABILITIES
         .iter()
-        .filter(|(bit, _)| !has(*bit) && !(*bit > 31 && has(SYS_ADMIN)))
+        .filter(|(bit, _)| !(has(*bit) || (*bit > 31 && has(SYS_ADMIN))))
         .map(|(_, name)| *name)
         .collect();
     if missing.is_empty() {

@@ -333,6 +333,10 @@ impl Daemon {
         } else {
             "would have dropped"
         };
+        let (trunks, trunk_data) = self.trunks.status();
+        for line in trunks {
+            text.push_str(&format!("{line}\n"));
+        }
         text.push_str(&format!(
             "packets: {passed} passed, {dropped} {verb}\n{}",
             lines.join("\n")
@@ -379,7 +383,7 @@ impl Daemon {
             text,
             json!({
                 "mode": mode, "trial_seconds_left": left, "uptime_seconds": self.started.elapsed().as_secs(),
-                "generation": self.generation, "interfaces": interfaces,
+                "generation": self.generation, "interfaces": interfaces, "trunks": trunk_data,
                 "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
                 "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),
                 "countries": countries,

@@ -1,12 +1,13 @@
 //! Whether a policy would lock the administrator out.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, bail};
 use ringfence_core::country::CountryTable;
 use ringfence_core::hash::Key;
 use ringfence_core::packet::Link;
-use ringfence_core::reason::Action;
+use ringfence_core::reason::{Action, Reason};
 
 use crate::engine::memory::Memory;
 use crate::net::{self, Route};
@@ -41,25 +42,47 @@ pub fn check(
         )
     }));
     let mut memory = Memory::new(generation, countries, key);
-    let mut out: Vec<_> = asked
+    let dropped = asked
         .into_iter()
         .filter(|(from, _)| !from.ip().is_loopback())
-        .filter(|(from, to)| {
-            let verdict = memory.judge(1_000_000_000, ANY, Link::RawIp, &segment(*from, *to));
-            verdict.reason().action() == Action::Drop
-        })
-        .map(|(from, _)| format!("\"{}\"", from.ip()))
-        .collect();
-    out.sort_unstable();
-    out.dedup();
-    if out.is_empty() {
-        return Ok(());
+        .filter_map(|(from, to)| {
+            let verdict = memory.judge(1_000_000_000, ANY, Link::RawIp, &segment(from, to));
+            let reason = verdict.reason();
+            (reason.action() == Action::Drop).then(|| (from.ip(), reason))
+        });
+    match advice(dropped) {
+        None => Ok(()),
+        Some(advice) => bail!(
+            "this policy would drop your SSH session or your router; {advice}, or go on with --yes"
+        ),
     }
-    bail!(
-        "this policy would drop your SSH session or your router; add `permit = [{}]` to the configuration, \
-         or go on with --yes",
-        out.join(", ")
-    )
+}
+
+/// What to change for those that would be dropped; `None` where nobody is. Deny beats permit: an
+/// entry in `permit` would not help against one in `deny`.
+fn advice(dropped: impl Iterator<Item = (IpAddr, Reason)>) -> Option<String> {
+    let (mut denied, mut missing) = (BTreeSet::new(), BTreeSet::new());
+    for (address, reason) in dropped {
+        match reason {
+            Reason::Denied => denied.insert(address.to_string()),
+            _ => missing.insert(format!("\"{address}\"")),
+        };
+    }
+    let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    if !denied.is_empty() {
+        parts.push(format!(
+            "remove what holds {} from `deny` in the configuration or with `ringfence deny remove`",
+            list(denied)
+        ));
+    }
+    if !missing.is_empty() {
+        parts.push(format!(
+            "add `permit = [{}]` to the configuration",
+            list(missing)
+        ));
+    }
+    (!parts.is_empty()).then(|| parts.join(" and "))
 }
 
 /// A TCP SYN, from its IP header on. Checksums are not looked at.
@@ -86,4 +109,28 @@ fn segment(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     packet.extend(to.port().to_be_bytes());
     packet.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0]);
     packet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_denied_are_told_apart() {
+        let one: IpAddr = [192, 0, 2, 1].into();
+        let two: IpAddr = [192, 0, 2, 2].into();
+        assert_eq!(advice([].into_iter()), None);
+        let denied = advice([(one, Reason::Denied), (one, Reason::Denied)].into_iter()).unwrap();
+        assert!(
+            denied.contains("remove what holds 192.0.2.1 from `deny`"),
+            "{denied}"
+        );
+        assert!(!denied.contains("permit ="), "{denied}");
+        let both = advice([(one, Reason::Denied), (two, Reason::Country)].into_iter()).unwrap();
+        assert!(both.contains("from `deny`"), "{both}");
+        assert!(
+            both.ends_with("add `permit = [\"192.0.2.2\"]` to the configuration"),
+            "{both}"
+        );
+    }
 }

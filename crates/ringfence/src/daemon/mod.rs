@@ -4,6 +4,7 @@ mod answer;
 mod event;
 mod lockout;
 mod state;
+mod trunks;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -130,6 +131,11 @@ async fn guard(options: Options) -> Result<()> {
                     error!("after a change of the network: {error:#}");
                 }
             }
+            changed = daemon.trunks.heard() => {
+                if changed && let Err(error) = daemon.apply(daemon.config.clone(), false) {
+                    error!("after a trunk's address changed: {error:#}");
+                }
+            }
             _ = tend.tick() => {
                 if let Err(error) = daemon.tend() {
                     error!("{error:#}");
@@ -137,6 +143,7 @@ async fn guard(options: Options) -> Result<()> {
             }
             _ = second.tick() => {
                 destroyed = 0;
+                daemon.trunks.ask();
                 if let Err(error) = daemon.end_trial() {
                     error!("{error:#}");
                 }

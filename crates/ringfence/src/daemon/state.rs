@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 use tracing::{debug, info, warn};
 
 use super::event::{Record, ip};
+use super::trunks::Trunks;
 use crate::config::{AddressRange, Config, Mode};
 use crate::control::Answer;
 use crate::country::CountryData;
@@ -92,6 +93,7 @@ pub struct Daemon {
     pub(super) store: Store,
     pub(super) watch: Watch,
     pub(super) names: Names,
+    pub(super) trunks: Trunks,
     pub(super) generation: u64,
     pub(super) enforce_until: Option<u64>,
     /// Guarded interfaces in the order of their places, and how the program is attached where it is.
@@ -128,6 +130,7 @@ impl Daemon {
             store: opened.store,
             watch,
             names: Names::default(),
+            trunks: Trunks::new(),
             generation: 0,
             enforce_until: None,
             guarded: Vec::new(),
@@ -148,6 +151,8 @@ impl Daemon {
             daemon.enforce_until = Some(boot_time()?.saturating_add(time));
         }
         let config = daemon.config.clone();
+        daemon.trunks.keep(&config);
+        daemon.trunks.begin().await;
         daemon.apply(config, true)?;
         daemon.load_bans()?;
         daemon.attach()?;
@@ -208,6 +213,7 @@ impl Daemon {
         self.fence.put(&policy, countries.as_deref(), lists)?;
         self.generation = inputs.generation;
         self.names = words;
+        self.trunks.keep(&config);
         self.config = config;
         let old = std::mem::take(&mut self.guarded);
         self.guarded = names
@@ -271,6 +277,7 @@ impl Daemon {
     fn inputs(&self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
+            resolved: self.trunks.addresses(),
             enforce_until: self.enforce_until,
             generation: self.generation + 1,
             ..Inputs::default()

@@ -197,7 +197,7 @@ fn swap(word: Option<&mut u64>, old: u64, new: u64) -> bool {
 }
 
 impl Bytes for Frame<'_> {
-    fn len(&self) -> u32 {
+    fn frame_length(&self) -> u32 {
         u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
     }
 

@@ -19,7 +19,7 @@ use ringfence_core::reason::REASONS;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::clock::{boot_offset, random_key};
-use super::layout::{BANS_ROOM, EVENTS, LISTS_ROOM, ListKey, MAPS};
+use super::layout::{EVENTS, LISTS_ROOM, ListKey, MAPS};
 use super::raw::{Table, wait_for_readers};
 use super::{FenceError, Pins};
 
@@ -181,19 +181,6 @@ impl Fence {
         self.forget_lists(lists)
     }
 
-    /// Puts lists alone in force.
-    pub fn put_lists(&mut self, lists: Lists) -> Result<(), FenceError> {
-        if lists.len() > LISTS_ROOM as usize {
-            return Err(FenceError::Full {
-                what: "prefixes on lists",
-                count: lists.len(),
-                room: LISTS_ROOM,
-            });
-        }
-        self.change_lists(&lists)?;
-        self.forget_lists(lists)
-    }
-
     fn change_lists(&mut self, lists: &Lists) -> Result<(), FenceError> {
         let mut changed: Vec<_> = lists
             .iter()
@@ -325,11 +312,6 @@ impl Fence {
             }
         }
         Ok(bans)
-    }
-
-    /// Room for bans.
-    pub const fn room_for_bans() -> u32 {
-        BANS_ROOM
     }
 
     /// Packets by service and reason.
