@@ -104,19 +104,21 @@ fn redraw(players: &[Player], above: usize) -> io::Result<usize> {
     Ok(table.lines().count())
 }
 
+/// Two lines for each player, no wider than 80 columns.
 fn table(players: &[Player]) -> String {
     let mut table = format!(
-        "{:<16} {:<13} {:>4} {:>6} {:>7}  {}\n",
-        "WHO", "FROM", "SENT", "PASSED", "DROPPED", "WHY"
+        "{:<16} {:<13} {:>4} {:>6} {:>7}  WHAT, AND WHY IT PASSED OR NOT\n",
+        "WHO", "FROM", "SENT", "PASSED", "DROPPED"
     );
     for player in players {
         table += &format!(
-            "{:<16} {:<13} {:>4} {:>6} {:>7}  {}\n",
+            "{:<16} {:<13} {:>4} {:>6} {:>7}  {}\n    {}\n",
             player.who,
             player.address.to_string(),
             player.sent,
             player.passed,
             player.dropped,
+            player.sends,
             player.why()
         );
     }
@@ -138,7 +140,7 @@ fn summary(players: &[Player]) -> String {
          system: the phones named the domain sip.example.com, and port 22 is no service of the \
          fence.\n\
          Of the {attacks} packets of the scanner, the password guesser and the toll fraudster \
-         {through} did, and none of the others was answered.\n\
+         {through} did; a packet that is dropped gets no answer, not even an ICMP error.\n\
          Next, `ringfence doctor` says whether this host is ready, and `ringfence run` shows in \
          shadow mode what a fence would drop here, while everything passes."
     )

@@ -70,7 +70,7 @@ pub fn players() -> Vec<Player> {
         Player::new(
             [198, 51, 100, 20],
             "desk phone",
-            "REGISTER, OPTIONS for sip.example.com",
+            "REGISTER and OPTIONS",
             true,
         ),
         Player::new(
@@ -88,21 +88,16 @@ pub fn players() -> Vec<Player> {
         Player::new(
             [203, 0, 113, 80],
             "password guesser",
-            "REGISTER for the bare address",
+            "REGISTER to the address",
             false,
         ),
         Player::new(
             [203, 0, 113, 200],
             "toll fraudster",
-            "INVITE from a fenced country",
+            "INVITE from afar",
             false,
         ),
-        Player::new(
-            [192, 0, 2, 77],
-            "administrator",
-            "SYN to port 22, no service",
-            true,
-        ),
+        Player::new([192, 0, 2, 77], "administrator", "SYN to port 22", true),
     ]
 }
 

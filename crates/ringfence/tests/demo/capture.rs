@@ -40,7 +40,9 @@ pub fn build() -> Vec<u8> {
     };
     for n in 0..6 {
         packets.push((n * 1900, udp(DESK, &phone("REGISTER", n))));
-        packets.push((n * 1900 + 700, udp(DESK, &phone("OPTIONS", 100 + n))));
+    }
+    for n in 0..4 {
+        packets.push((n * 2800 + 700, udp(DESK, &phone("OPTIONS", 100 + n))));
     }
     for n in 0..4 {
         packets.push((n * 2900 + 300, udp(SOFT, &soft(n))));

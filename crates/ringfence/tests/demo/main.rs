@@ -65,8 +65,8 @@ fn everyone_meets_what_is_meant_for_them() {
     let output = text(&demo(&["--seconds", "3"]).output().expect("it runs"));
     println!("{output}");
     let row = |who: &str| {
-        let line = output.lines().find(|line| line.starts_with(who));
-        line.expect("a row").to_owned()
+        let mut lines = output.lines().skip_while(|line| !line.starts_with(who));
+        lines.nth(1).expect("a row of two lines").to_owned()
     };
     for (who, reasons) in [
         ("desk phone", &["clean"][..]),
