@@ -12,6 +12,8 @@ pub mod control;
 pub mod country;
 /// The daemon.
 pub mod daemon;
+/// The demonstration in network namespaces of its own.
+pub mod demo;
 /// The places that judge packets.
 pub mod engine;
 /// The kernel's view of the network, over netlink.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod completions;
 pub mod confirm;
 pub mod country;
+pub mod demo;
 pub mod deny;
 pub mod doctor;
 pub mod events;
@@ -123,6 +124,8 @@ pub enum Command {
     Lookup(lookup::Args),
     /// Show each step of a judgement
     Explain(explain::Args),
+    /// Show the fence at work, in network namespaces of its own
+    Demo(demo::Args),
     /// Tell what stands in the way of the fence, and what to do
     Doctor(doctor::Args),
     /// Print a completion script for a shell
@@ -152,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
+        Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Completions(args) => completions::run(args, &global),
         Command::Man(args) => man::run(args, &global),

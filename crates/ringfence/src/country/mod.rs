@@ -95,7 +95,8 @@ impl CountryData {
         Ok(all.finish(source, licence, date))
     }
 
-    fn decode(bytes: Vec<u8>, path: &Path) -> Result<Self, CountryError> {
+    /// Reads the bytes of a file, by their content; `path` is what errors and the source call it.
+    pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<Self, CountryError> {
         if builtin::is_ours(&bytes) {
             builtin::decode(&bytes, path)
         } else if mmdb::has_marker(&bytes) {

@@ -1,11 +1,12 @@
-//! The kernel's program without an interface: single frames through `BPF_PROG_TEST_RUN`, for tests
-//! and benchmarks. Nothing is attached and nothing is pinned.
+//! The kernel's program without a daemon: single frames through `BPF_PROG_TEST_RUN`, for tests and
+//! benchmarks, or on one interface for as long as the value lives. Nothing is pinned.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, lpm_trie};
+use aya::programs::xdp::XdpMode;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
@@ -114,6 +115,23 @@ impl Trial {
         trial.put("COUNTRY", countries.as_bytes())?;
         trial.set_generation(generation)?;
         Ok(trial)
+    }
+
+    /// Attaches the program in the driver of the interface with this index, in the network
+    /// namespace of the calling thread. It is detached when this value is dropped.
+    ///
+    /// # Errors
+    /// What the kernel refuses: drivers without XDP, for one.
+    pub fn attach(&mut self, interface: u32) -> Result<()> {
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut("ingress")
+            .context("the object has no program `ingress`")?
+            .try_into()?;
+        program
+            .attach_to_if_index(interface, XdpMode::Driver)
+            .with_context(|| format!("cannot attach to the interface with index {interface}"))?;
+        Ok(())
     }
 
     fn put(&mut self, name: &str, value: &[u8]) -> Result<()> {
