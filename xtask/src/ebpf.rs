@@ -1,20 +1,37 @@
-//! `cargo xtask ebpf`: builds the BPF object that is committed and embedded in the binary, and
-//! tells when it is stale.
+//! `cargo xtask ebpf`: builds the BPF objects that are committed, the one that is embedded in the
+//! binary and the one that it is measured with, and tells when they are stale.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::shell::{self, cargo, output, root};
 
-const OBJECT: &str = "crates/ringfence/bpf/ringfence.o";
+/// A BPF object: what the compiler calls it, and where it is committed.
+struct Object {
+    binary: &'static str,
+    path: &'static str,
+}
+
+const OBJECTS: [Object; 2] = [
+    Object {
+        binary: "ringfence-ebpf",
+        path: "crates/ringfence/bpf/ringfence.o",
+    },
+    Object {
+        binary: "bench",
+        path: BENCH,
+    },
+];
+/// The object of the programs that only measuring needs.
+pub const BENCH: &str = "crates/ringfence/bpf/bench.o";
 const INPUTS: &str = "crates/ringfence/bpf/INPUTS.sha256";
 
-/// Everything that decides the object's bytes, beside the toolchain.
+/// Everything that decides the objects' bytes, beside the toolchain.
 const SOURCES: [&str; 7] = [
     "Cargo.toml",
     "crates/ringfence-core/Cargo.toml",
@@ -24,7 +41,7 @@ const SOURCES: [&str; 7] = [
     "xtask/src/ebpf.rs",
     "xtask/src/shell.rs",
 ];
-/// The packages of Cargo.lock that the object is made of, beside the workspace's own.
+/// The packages of Cargo.lock that the objects are made of, beside the workspace's own.
 const PACKAGES: [&str; 5] = [
     "aya-ebpf",
     "aya-ebpf-bindings",
@@ -37,10 +54,10 @@ const PACKAGES: [&str; 5] = [
 const RUSTC: &str = "/usr/bin/rustc";
 const OBJCOPY: &str = "llvm-objcopy-22";
 
-/// Builds the BPF object, or tells whether the committed one is stale.
+/// Builds the BPF objects, or tells whether the committed ones are stale.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Change nothing; fail when the object is not what the sources make
+    /// Change nothing; fail when an object is not what the sources make
     #[arg(long)]
     check: bool,
 }
@@ -58,24 +75,27 @@ pub fn run(args: Args) -> Result<()> {
          LLVM_PREFIX=/usr/lib/llvm-22 LLVM_SYS_221_PREFIX=/usr/lib/llvm-22 cargo install bpf-linker \
          --version 0.13.0 --no-default-features --features llvm-22",
     )?;
-    let built = build()?;
-    fs::create_dir_all(Path::new(OBJECT).parent().expect("a folder"))?;
-    fs::copy(&built, OBJECT).with_context(|| format!("cannot write {OBJECT}"))?;
-    let object = digest(&fs::read(OBJECT)?);
-    fs::write(INPUTS, format!("inputs {inputs}\nobject {object}\n{tools}"))?;
-    println!(
-        "{OBJECT}: {} bytes, SHA-256 {object}",
-        fs::metadata(OBJECT)?.len()
-    );
+    build()?;
+    let mut record = format!("inputs {inputs}\n");
+    for object in &OBJECTS {
+        let path = object.path;
+        fs::create_dir_all(Path::new(path).parent().expect("a folder"))?;
+        fs::copy(object.built(), path).with_context(|| format!("cannot write {path}"))?;
+        let bytes = fs::read(path)?;
+        let digest = digest(&bytes);
+        writeln!(record, "object {digest}")?;
+        println!("{path}: {} bytes, SHA-256 {digest}", bytes.len());
+    }
+    fs::write(INPUTS, record + &tools)?;
     Ok(())
 }
 
-/// Compares the record with the sources and the object, and the object with a new one where the
+/// Compares the record with the sources and the objects, and the objects with new ones where the
 /// recorded toolchain is here: another one changes bytes.
 fn check(inputs: &str, tools: Option<&str>) -> Result<()> {
-    let record = fs::read_to_string(INPUTS).with_context(|| {
-        format!("cannot read {INPUTS}; run `cargo xtask ebpf` and commit the result")
-    })?;
+    const REMEDY: &str = "run `cargo xtask ebpf` and commit the result";
+    let record =
+        fs::read_to_string(INPUTS).with_context(|| format!("cannot read {INPUTS}; {REMEDY}"))?;
     let mut lines = record.lines();
     let mut field = |name: &str| {
         lines
@@ -84,38 +104,49 @@ fn check(inputs: &str, tools: Option<&str>) -> Result<()> {
             .unwrap_or("")
             .trim()
     };
-    let (recorded, object) = (field("inputs"), field("object"));
-    if recorded != inputs {
-        bail!(
-            "{OBJECT} is stale: its sources have changed; run `cargo xtask ebpf` and commit the result"
+    ensure!(
+        field("inputs") == inputs,
+        "the BPF objects are stale: their sources have changed; {REMEDY}"
+    );
+    for Object { path, .. } in &OBJECTS {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {path}; {REMEDY}"))?;
+        ensure!(
+            digest(&bytes) == field("object"),
+            "{path} is not the one that {INPUTS} names; {REMEDY}"
         );
     }
-    let bytes = fs::read(OBJECT).with_context(|| format!("cannot read {OBJECT}"))?;
-    ensure!(
-        digest(&bytes) == object,
-        "{OBJECT} is not the one that {INPUTS} names; run `cargo xtask ebpf` and commit the result"
-    );
     let made_with: String = record
         .lines()
-        .skip(2)
+        .skip(1 + OBJECTS.len())
         .map(|line| format!("{line}\n"))
         .collect();
     if tools != Some(made_with.as_str()) {
         println!(
-            "{OBJECT} fits its sources; its bytes were not compared: they were made with\n{made_with}"
+            "the BPF objects fit their sources; their bytes were not compared: they were made with\n{made_with}"
         );
         return Ok(());
     }
-    ensure!(
-        fs::read(build()?)? == bytes,
-        "{OBJECT} differs from what its sources make; run `cargo xtask ebpf` and commit the result"
-    );
-    println!("{OBJECT} is what its sources make");
+    build()?;
+    for object in &OBJECTS {
+        let path = object.path;
+        ensure!(
+            fs::read(object.built())? == fs::read(path)?,
+            "{path} differs from what its sources make; {REMEDY}"
+        );
+        println!("{path} is what its sources make");
+    }
     Ok(())
 }
 
-/// Compiles and links the programs; the object without DWARF, with BTF.
-fn build() -> Result<PathBuf> {
+impl Object {
+    /// Where it lies once it is built and stripped.
+    fn built(&self) -> PathBuf {
+        root().join("target/bpf").join(format!("{}.o", self.binary))
+    }
+}
+
+/// Compiles and links the programs; the objects without DWARF, with BTF.
+fn build() -> Result<()> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
@@ -146,15 +177,16 @@ fn build() -> Result<PathBuf> {
             .arg("--target-dir")
             .arg(&target),
     )?;
-    let linked = target.join("bpfel-unknown-none/bpf/ringfence-ebpf");
-    let stripped = target.join("ringfence.o");
-    shell::run(
-        Command::new(OBJCOPY)
-            .arg("--strip-debug")
-            .arg(&linked)
-            .arg(&stripped),
-    )?;
-    Ok(stripped)
+    for object in &OBJECTS {
+        let linked = target.join("bpfel-unknown-none/bpf").join(object.binary);
+        shell::run(
+            Command::new(OBJCOPY)
+                .arg("--strip-debug")
+                .arg(&linked)
+                .arg(object.built()),
+        )?;
+    }
+    Ok(())
 }
 
 /// The versions of the tools, a line each.

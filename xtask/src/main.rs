@@ -2,6 +2,7 @@
 
 use clap::Parser;
 
+mod bench;
 mod country_data;
 mod ebpf;
 mod lint;
@@ -11,6 +12,7 @@ mod test;
 /// Every step of building, testing and measuring Ringfence.
 #[derive(Parser)]
 enum Command {
+    Bench(bench::Args),
     CountryData(country_data::Args),
     Ebpf(ebpf::Args),
     /// Formatting and clippy, for all but the BPF programs.
@@ -22,6 +24,7 @@ fn main() -> anyhow::Result<()> {
     let command = Command::parse();
     std::env::set_current_dir(shell::root())?;
     match command {
+        Command::Bench(args) => bench::run(args),
         Command::CountryData(args) => country_data::run(args),
         Command::Ebpf(args) => ebpf::run(args),
         Command::Lint => lint::run(),

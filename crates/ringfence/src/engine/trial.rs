@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, lpm_trie};
+<<<<<<< HEAD
 use aya::programs::xdp::XdpMode;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
+=======
+use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
+>>>>>>> bench
 use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
@@ -238,6 +242,19 @@ impl Trial {
         };
         let result = program.test_run(options)?;
         Ok((result.return_value == 1, result.duration))
+    }
+
+    /// The loaded program, for programs that hand packets on to it.
+    ///
+    /// # Errors
+    /// None once it is loaded.
+    pub fn program(&mut self) -> Result<&ProgramFd> {
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut("ingress")
+            .context("the object has no program")?
+            .try_into()?;
+        Ok(program.fd()?)
     }
 
     /// All counters of services and reasons that are not 0: `(service, reason, packets)`.

@@ -1,0 +1,102 @@
+//! The frames that are judged: Ethernet, IP, UDP and SIP as real senders write it.
+
+/// A UDP datagram to 192.0.2.10 (or 2001:db8::10), from an address that is written over.
+pub fn udp(v6: bool, port: u16, payload: &[u8]) -> Vec<u8> {
+    let length = (8 + payload.len()) as u16;
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    if v6 {
+        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+        frame.extend(length.to_be_bytes());
+        frame.extend([17, 64]);
+        frame.extend([0x26, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        frame.extend([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10]);
+    } else {
+        frame.extend([8, 0, 0x45, 0]);
+        frame.extend((20 + length).to_be_bytes());
+        frame.extend([0, 1, 0, 0, 64, 17, 0, 0]);
+        frame.extend([8, 8, 8, 8, 192, 0, 2, 10]);
+    }
+    frame.extend(5060u16.to_be_bytes());
+    frame.extend(port.to_be_bytes());
+    frame.extend(length.to_be_bytes());
+    frame.extend([0, 0]);
+    frame.extend(payload);
+    frame
+}
+
+/// An OPTIONS of a scanner, `size` bytes.
+pub fn scan(size: usize) -> Vec<u8> {
+    fill(size, |pad| {
+        format!(
+            "OPTIONS sip:100@192.0.2.10 SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 203.0.113.9:5062;branch=z9hG4bKaaaaaaaa;rport\r\n\
+             Max-Forwards: 70\r\n\
+             To: \"sipvicious\"<sip:100@1.1.1.1>\r\n\
+             From: \"sipvicious\"<sip:100@1.1.1.1>;tag={pad}\r\n\
+             User-Agent: friendly-scanner\r\n\
+             Call-ID: 845512300713450671320094\r\n\
+             Contact: sip:100@203.0.113.9:5062\r\n\
+             CSeq: 1 OPTIONS\r\n\
+             Accept: application/sdp\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+    })
+}
+
+/// A REGISTER of a phone with digest credentials, `size` bytes, at `host`.
+pub fn register(host: &str, size: usize) -> Vec<u8> {
+    fill(size, |pad| {
+        format!(
+            "REGISTER sip:{host} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKaaaaaaaa;rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: \"Desk\" <sip:1001@{host}>;tag=8f2c31aa\r\n\
+             To: <sip:1001@{host}>\r\n\
+             Call-ID: 7c21f0d2a1b34@198.51.100.7\r\n\
+             CSeq: 2 REGISTER\r\n\
+             Contact: <sip:1001@198.51.100.7:5060>\r\n\
+             User-Agent: Yealink SIP-T46S\r\n\
+             Authorization: Digest username=\"1001\", realm=\"{host}\", nonce=\"{pad}\", \
+             uri=\"sip:{host}\", response=\"0123456789abcdef0123456789abcdef\"\r\n\
+             Expires: 3600\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+    })
+}
+
+/// An INVITE of a phone with a session description, `size` bytes, at `host`.
+pub fn invite(host: &str, size: usize) -> Vec<u8> {
+    const BODY: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=call\r\nc=IN IP4 198.51.100.7\r\n\
+                        t=0 0\r\nm=audio 11780 RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\n\
+                        a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+                        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n\
+                        a=sendrecv\r\n";
+    fill(size, |pad| {
+        format!(
+            "INVITE sip:0042@{host} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKaaaaaaaa;rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: \"Desk\" <sip:1001@{host}>;tag=8f2c31aa\r\n\
+             To: <sip:0042@{host}>\r\n\
+             Call-ID: 7c21f0d2a1b34@198.51.100.7\r\n\
+             CSeq: 2 INVITE\r\n\
+             Contact: <sip:1001@198.51.100.7:5060>\r\n\
+             User-Agent: Yealink SIP-T46S\r\n\
+             Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY\r\n\
+             Supported: replaces, timer\r\n\
+             Authorization: Digest username=\"1001\", realm=\"{host}\", nonce=\"{pad}\", \
+             uri=\"sip:0042@{host}\", response=\"0123456789abcdef0123456789abcdef\"\r\n\
+             Content-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        )
+    })
+}
+
+/// The text, with so much padding that it has `size` bytes.
+fn fill(size: usize, text: impl Fn(&str) -> String) -> Vec<u8> {
+    let bare = text("").len();
+    let filled = text(&"7d".repeat(size)[..size.saturating_sub(bare)]).into_bytes();
+    assert_eq!(filled.len(), size, "the text alone has {bare} bytes");
+    filled
+}
