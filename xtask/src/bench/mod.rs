@@ -83,10 +83,7 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn trial(
-    scenario: &Scenario,
-    countries: &ringfence_core::country::CountryTable,
-) -> Result<Trial> {
+fn trial(scenario: &Scenario, countries: &ringfence_core::country::CountryTable) -> Result<Trial> {
     let config = Config::parse(&scenario.policy, scenario.name)
         .map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
     let generation = tables::compile(&config, &Inputs::default())

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, lpm_trie};
-<<<<<<< HEAD
 use aya::programs::xdp::XdpMode;
-use aya::programs::{TestRun, TestRunOptions, Xdp};
-=======
 use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
->>>>>>> bench
 use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
