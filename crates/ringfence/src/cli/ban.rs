@@ -9,6 +9,7 @@ use crate::control::Request;
 
 /// Whom to ban.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence ban 192.0.2.7 --for 2h")]
 pub struct Args {
     /// The address; of an IPv6 address, its /64 is banned
     address: IpAddr,

@@ -7,6 +7,9 @@ use crate::control::Request;
 
 /// Nothing but the global options.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Example:\n  ringfence run --enforce --confirm 60s\n  ringfence confirm"
+)]
 pub struct Args {}
 
 /// Keeps the policy that is on trial.

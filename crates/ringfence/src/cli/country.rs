@@ -9,6 +9,7 @@ use crate::control::Request;
 
 /// What to do with countries.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence country allow IE")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -17,18 +18,22 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show what was said over the configuration
+    #[command(after_long_help = "Example:\n  ringfence country list")]
     List,
     /// Admit a country
+    #[command(after_long_help = "Example:\n  ringfence country allow IE")]
     Allow {
         /// Two letters of ISO 3166-1
         code: String,
     },
     /// Do not admit a country
+    #[command(after_long_help = "Example:\n  ringfence country deny IE")]
     Deny {
         /// Two letters of ISO 3166-1
         code: String,
     },
     /// Forget what was said: the configuration holds
+    #[command(after_long_help = "Example:\n  ringfence country forget IE")]
     Forget {
         /// Two letters of ISO 3166-1
         code: String,

@@ -10,6 +10,7 @@ use crate::control::{Change, List, Request};
 
 /// What to do with the list.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence deny add 192.0.2.10-192.0.2.20 --for 2h")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -18,6 +19,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Put an address, a prefix or FIRST-LAST on the list
+    #[command(
+        after_long_help = "Examples:\n  ringfence deny add 192.0.2.7 --comment 'calls at night'\n\
+        \x20 ringfence deny add 192.0.2.10-192.0.2.20 --for 2h"
+    )]
     Add {
         /// ADDRESS, CIDR or FIRST-LAST
         range: String,
@@ -29,11 +34,13 @@ enum Action {
         time: Option<Period>,
     },
     /// Take it off again
+    #[command(after_long_help = "Example:\n  ringfence deny remove 192.0.2.7")]
     Remove {
         /// As it was added
         range: String,
     },
     /// Show the list
+    #[command(after_long_help = "Example:\n  ringfence deny list --format json")]
     List,
 }
 

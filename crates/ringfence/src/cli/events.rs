@@ -7,6 +7,7 @@ use crate::control::Request;
 
 /// Which events.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  ringfence events\n  ringfence events -f --format json")]
 pub struct Args {
     /// Stay, and show each event as it happens
     #[arg(short, long)]

@@ -43,8 +43,9 @@ pub const WRONG: u8 = 2;
 #[command(
     name = "ringfence",
     version,
-    max_term_width = 79,
-    propagate_version = true
+    max_term_width = 78,
+    propagate_version = true,
+    after_long_help = "Examples:\n  ringfence doctor\n  ringfence run --shadow\n  ringfence status"
 )]
 pub struct Cli {
     /// What every command takes.
@@ -181,3 +182,73 @@ pub fn main() -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Looks at the help of a command and of all below it.
+    fn walk(command: &mut clap::Command, path: &str) {
+        let name = command.get_name();
+        let path = format!("{path} {name}").trim_start().to_owned();
+        if name == "help" {
+            return;
+        }
+        for help in [command.render_help(), command.render_long_help()] {
+            for line in help.to_string().lines() {
+                let width = line.chars().count();
+                assert!(width < 79, "{path}: {width} columns: {line}");
+            }
+        }
+        let example = command.get_after_long_help().map(ToString::to_string);
+        let example = example.unwrap_or_default();
+        assert!(example.contains("\n  "), "{path} has no example: {example}");
+        let above = path.split(' ').next().unwrap_or_default();
+        assert!(example.contains(above), "{path}: {example}");
+        for below in command.get_subcommands_mut() {
+            walk(below, &path);
+        }
+    }
+
+    #[test]
+    fn help_fits_and_has_examples() {
+        let mut command = Cli::command();
+        command.build();
+        walk(&mut command, "");
+    }
+
+    /// What the examples say can be said.
+    #[test]
+    fn examples_parse() {
+        fn examples(command: &clap::Command, all: &mut Vec<String>) {
+            let text = command.get_after_long_help().map(ToString::to_string);
+            let text = text.unwrap_or_default();
+            all.extend(
+                text.lines()
+                    .filter_map(|line| line.strip_prefix("  ringfence "))
+                    .map(str::to_owned),
+            );
+            for below in command.get_subcommands() {
+                examples(below, all);
+            }
+        }
+        let mut all = Vec::new();
+        examples(&Cli::command(), &mut all);
+        assert!(all.len() > 20, "{all:?}");
+        for line in all {
+            // Up to where the shell takes over; quoted text is one word.
+            let line = line.split(['>', '&', '|']).next().unwrap_or_default();
+            let words = line.split('\'').enumerate().flat_map(|(n, part)| {
+                let quoted = n % 2 == 1;
+                let split = part.split_whitespace().filter(move |_| !quoted);
+                split.chain(Some(part).filter(|_| quoted))
+            });
+            let words = ["ringfence"].into_iter().chain(words);
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+}

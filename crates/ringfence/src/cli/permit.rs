@@ -10,6 +10,9 @@ use crate::control::{Change, List, Request};
 
 /// What to do with the list.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Example:\n  ringfence permit add 198.51.100.7 --comment 'branch office'"
+)]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -18,6 +21,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Put an address, a prefix or FIRST-LAST on the list
+    #[command(
+        after_long_help = "Examples:\n  ringfence permit add 198.51.100.7 --comment 'branch office'\n\
+        \x20 ringfence permit add 203.0.113.64/27 --for 2h"
+    )]
     Add {
         /// ADDRESS, CIDR or FIRST-LAST
         range: String,
@@ -29,11 +36,13 @@ enum Action {
         time: Option<Period>,
     },
     /// Take it off again
+    #[command(after_long_help = "Example:\n  ringfence permit remove 198.51.100.7")]
     Remove {
         /// As it was added
         range: String,
     },
     /// Show the list
+    #[command(after_long_help = "Example:\n  ringfence permit list --format json")]
     List,
 }
 

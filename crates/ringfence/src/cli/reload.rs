@@ -7,6 +7,7 @@ use crate::control::Request;
 
 /// How to reload.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence check && ringfence reload")]
 pub struct Args {
     /// Also where the new policy locks the administrator out
     #[arg(long)]

@@ -10,6 +10,11 @@ use crate::daemon::{self, Options};
 
 /// How to run.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Examples:\n  ringfence run\n  ringfence run --interface eth0 --enforce --confirm 60s\n\n\
+    RINGFENCE_LOG sets what is logged, such as debug. SIGTERM leaves the fence\n\
+    standing; Ctrl-C on a terminal takes it down."
+)]
 pub struct Args {
     /// Guard this interface; may be given more than once [default: the configured ones, or the default route's]
     #[arg(long, value_name = "NAME")]

@@ -7,6 +7,7 @@ use crate::control::Request;
 
 /// Nothing but the global options.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  ringfence status\n  ringfence status --format json")]
 pub struct Args {}
 
 /// Shows how the fence stands.

@@ -10,6 +10,7 @@ use crate::engine::xdp::Pins;
 
 /// Nothing but the global options.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence stop\n\nIt works also where no daemon runs.")]
 pub struct Args {}
 
 /// Takes the fence down: through the daemon, or where none runs, itself.

@@ -8,6 +8,7 @@ use crate::control::Request;
 
 /// Whose ban to lift.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence unban 192.0.2.7")]
 pub struct Args {
     /// The address
     address: IpAddr,

@@ -140,6 +140,9 @@ impl CountryData {
         Ok(table)
     }
 
+    /// Days after which data is too old not to say so.
+    pub const OLD: i64 = 180;
+
     /// Days since the data was made, for a source that states its date.
     pub fn age(&self, today: Date) -> Option<i64> {
         Some(today.duration_since(self.date?).as_hours() / 24)

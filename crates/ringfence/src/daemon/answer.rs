@@ -15,6 +15,7 @@ use tracing::info;
 use super::state::Daemon;
 use crate::config::{AddressRange, Mode};
 use crate::control::{Answer, Change, List, Request};
+use crate::country::CountryData;
 use crate::engine::xdp::boot_time;
 use crate::store::{Added, Ban, CountryRule, ListEntry, ListKind};
 use crate::tables;
@@ -371,8 +372,10 @@ impl Daemon {
         let age = self
             .country_date
             .map(|date| jiff::Zoned::now().date().duration_since(date).as_hours() / 24);
-        if let Some(days) = age.filter(|days| *days > 90) {
-            text.push_str(&format!("\nthe country data is {days} days old; update it"));
+        if let Some(days) = age.filter(|days| *days > CountryData::OLD) {
+            text.push_str(&format!(
+                "\nthe country data is {days} days old; name newer data with `country_db`"
+            ));
         }
         let interfaces: Vec<_> = self
             .guarded

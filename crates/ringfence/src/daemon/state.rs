@@ -195,9 +195,13 @@ impl Daemon {
             }
             if data
                 .age(jiff::Zoned::now().date())
-                .is_some_and(|days| days > 90)
+                .is_some_and(|days| days > CountryData::OLD)
             {
-                warn!("the country data is older than 90 days: {}", data.source);
+                warn!(
+                    "the country data is more than {} days old; name newer data with `country_db`: {}",
+                    CountryData::OLD,
+                    data.source
+                );
             }
             (self.country_date, self.country_source) = (data.date, data.source);
             Some(table)
