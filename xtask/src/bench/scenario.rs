@@ -110,9 +110,29 @@ pub fn all() -> Vec<Scenario> {
             frame: frames::udp(false, 5060, &frames::scan(384)),
             ..with("signature, 384 bytes", Reason::Signature, 350)
         },
-        gated("domain drop, REGISTER, 600 bytes", Reason::Domain, 500, frames::register(ADDRESS, 600)),
-        gated("domain pass, REGISTER, 600 bytes", Reason::Clean, 500, frames::register(HOST, 600)),
-        gated("domain drop, INVITE, 1,100 bytes", Reason::Domain, 750, frames::invite(ADDRESS, 1100)),
-        gated("domain pass, INVITE, 1,100 bytes", Reason::Clean, 750, frames::invite(HOST, 1100)),
+        gated(
+            "domain drop, REGISTER, 600 bytes",
+            Reason::Domain,
+            500,
+            frames::register(ADDRESS, 600),
+        ),
+        gated(
+            "domain pass, REGISTER, 600 bytes",
+            Reason::Clean,
+            500,
+            frames::register(HOST, 600),
+        ),
+        gated(
+            "domain drop, INVITE, 1,100 bytes",
+            Reason::Domain,
+            750,
+            frames::invite(ADDRESS, 1100),
+        ),
+        gated(
+            "domain pass, INVITE, 1,100 bytes",
+            Reason::Clean,
+            750,
+            frames::invite(HOST, 1100),
+        ),
     ]
 }
