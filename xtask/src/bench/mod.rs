@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Packets in a run
-    #[arg(long, default_value_t = 400_000, value_parser = clap::value_parser!(u32).range(1000..))]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..))]
     packets: u32,
     /// Only the ways whose name has this in it
     #[arg(default_value = "")]
