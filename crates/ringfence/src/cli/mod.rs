@@ -171,11 +171,24 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         // With no place to write to, the exit code alone tells.
-        let _ = writeln!(io::stderr(), "ringfence: {error:#}");
+        let _ = writeln!(io::stderr(), "ringfence: {}", told(&error));
         let wrong =
             error.is::<Usage>() || error.is::<LoadError>() || error.is::<crate::config::Mistakes>();
         ExitCode::from(if wrong { WRONG } else { FAILED })
     })
+}
+
+/// The error and its causes in one line; a cause that the text before it quotes is not repeated.
+fn told(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// A command line that cannot be done, with what to write instead.
@@ -188,6 +201,17 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let inner = || anyhow::anyhow!("no such file");
+        let quoted = inner().context("cannot read x: no such file; name another");
+        assert_eq!(told(&quoted), "cannot read x: no such file; name another");
+        assert_eq!(
+            told(&inner().context("cannot read x")),
+            "cannot read x: no such file"
+        );
+    }
 
     /// Looks at the help of a command and of all below it.
     fn walk(command: &mut clap::Command, path: &str) {

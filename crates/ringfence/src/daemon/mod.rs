@@ -21,7 +21,7 @@ pub use event::Record;
 pub use state::{CONFIG, Daemon, Options};
 
 use crate::control::{Answer, Request, serve};
-use crate::engine::xdp::{Pins, readiness};
+use crate::engine::xdp::{Pins, check_privilege, readiness};
 use crate::net::{self, Change};
 
 /// How often bans and lists are looked after.
@@ -33,6 +33,8 @@ const DESTROYED: u32 = 50;
 
 /// Runs until it is told to end.
 pub fn run(options: Options) -> Result<()> {
+    // Before anything is opened: what else is missing follows from this.
+    check_privilege()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

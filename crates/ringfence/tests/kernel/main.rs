@@ -165,7 +165,37 @@ fn every_step_of_the_order_of_judgement() {
     let good = frames::request("REGISTER", "sip.example.com", "1001", "Yealink SIP-T46S", 1);
     let ip = frames::request("REGISTER", "192.0.2.10", "1001", "Yealink SIP-T46S", 2);
     let scanner = frames::request("OPTIONS", "sip.example.com", "100", "friendly-scanner", 3);
+    // SIPVicious under another name: three shapes of its messages add up.
+    let disguised = b"OPTIONS sip:100@sip.example.com SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 8.8.8.8:5060;branch=z9hG4bK-1234567890;rport\r\n\
+        From: \"x\" <sip:100@sip.example.com>;tag=1\r\nTo: <sip:100@sip.example.com>\r\n\
+        Call-ID: 123456789012345678901234\r\nCSeq: 1 OPTIONS\r\nContact: sip:100@8.8.8.8:5060\r\n\
+        Accept: application/sdp\r\nUser-Agent: Phone\r\nContent-Length: 0\r\n\r\n";
+    let plainer = String::from_utf8_lossy(disguised).replace("Accept: application/sdp\r\n", "");
+    let good_text = String::from_utf8_lossy(&good).into_owned();
+    let twice = good_text.replace("CSeq:", "To: <sip:2@sip.example.com>\r\nCSeq:");
+    let large = good_text.replace("CSeq:", &format!("Subject: {}\r\nCSeq:", "x".repeat(1900)));
     let cases: Vec<(&str, Vec<u8>, Reason)> = vec![
+        (
+            "a scanner's shapes",
+            frames::udp(at("4.4.4.1:5060"), server, disguised),
+            Reason::Signature,
+        ),
+        (
+            "too few of them",
+            frames::udp(at("4.4.4.2:5060"), server, plainer.as_bytes()),
+            Reason::Clean,
+        ),
+        (
+            "two To headers",
+            frames::udp(at("4.4.4.3:5060"), server, twice.as_bytes()),
+            Reason::Signature,
+        ),
+        (
+            "a large message",
+            frames::udp(at("4.4.4.4:5060"), server, large.as_bytes()),
+            Reason::Clean,
+        ),
         (
             "denied inside permitted",
             frames::udp(at("192.0.2.200:5060"), server, &good),

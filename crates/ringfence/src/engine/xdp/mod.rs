@@ -9,7 +9,7 @@ mod pins;
 mod raw;
 
 pub use attach::Attached;
-pub use clock::boot_time;
+pub use clock::{boot_time, check_privilege};
 pub use error::FenceError;
 pub use fence::{Counts, Fence, Lists};
 pub use pins::Pins;
