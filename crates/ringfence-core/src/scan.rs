@@ -162,6 +162,9 @@ pub struct Scan {
     pub(crate) request: u32,
     /// 1: the segment repeats bytes from before the message last judged.
     pub(crate) older: u32,
+    /// 1: the text in the window is the whole message.
+    pub(crate) closed: u32,
+    reserved: u32,
     /// Walks and searches: the next byte, and the byte to stop before.
     at: u32,
     limit: u32,

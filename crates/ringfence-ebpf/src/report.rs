@@ -10,8 +10,10 @@ use ringfence_core::control::{Control, EventCount};
 use ringfence_core::event::{EVIDENCE, Event, due};
 use ringfence_core::limit::shared;
 use ringfence_core::reason::{Action, REASONS, Reason};
+use ringfence_core::scan::Scan;
 use ringfence_core::verdict::Verdict;
 
+use crate::frame::Frame;
 use crate::maps;
 
 #[inline(always)]
@@ -42,14 +44,26 @@ pub fn count(verdict: &Verdict) {
 }
 
 /// Reports a drop, where one of its source and reason is due and this CPU's share allows it.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn report<B: Bench>(
-    bench: &mut B,
+pub extern "C" fn report_drop(
     context: *mut xdp_md,
-    control: &Control,
-    verdict: &Verdict,
-    interface: u32,
-) {
+    control: *const Control,
+    scan: *const Scan,
+) -> u32 {
+    if context.is_null() || control.is_null() || scan.is_null() {
+        return 0;
+    }
+    // SAFETY: none is null, and whoever calls gives values of these types.
+    let (control, verdict) = unsafe { (&*control, &(*scan).verdict) };
+    report(&mut Frame::new(context, control), context, control, verdict);
+    0
+}
+
+#[inline(always)]
+fn report<B: Bench>(bench: &mut B, context: *mut xdp_md, control: &Control, verdict: &Verdict) {
+    // SAFETY: the context is the one the kernel gave.
+    let interface = unsafe { (*context).ingress_ifindex };
     let source = control.key.hash(verdict.source.words());
     let now = bench.now();
     let urgent = verdict.destroy() || verdict.banned().is_some();

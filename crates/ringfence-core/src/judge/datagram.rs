@@ -1,6 +1,6 @@
 //! Datagrams: UDP to a service.
 
-use super::Judge;
+use super::{Judge, Part};
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::hash::mix;
@@ -13,8 +13,9 @@ use crate::sip;
 
 impl<B: Bench> Judge<'_, B> {
     /// One datagram.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn udp(&mut self) -> Reason {
+        self.locate();
         let service = self.service();
         let (payload, length) = (self.scan.verdict.payload, self.scan.verdict.length);
         match service.kind() {
@@ -54,7 +55,8 @@ impl<B: Bench> Judge<'_, B> {
         }
         // What goes on in another piece does not end with this one.
         let first_piece = self.scan.verdict.fragment() == Fragment::First;
-        let reason = self.message(!first_piece);
+        self.scan.closed = u32::from(!first_piece);
+        let reason = self.reason(Part::Message);
         let unread = matches!(reason, Reason::Malformed | Reason::Incomplete);
         if first_piece && unread && !self.scan.has(Kind::StartLine) {
             return Reason::BadFragment;
@@ -83,7 +85,7 @@ impl<B: Bench> Judge<'_, B> {
         if self.class_rate(service, class as u8, true) != State::Within {
             return Reason::Rate;
         }
-        self.spend()
+        self.reason(Part::Spend)
     }
 
     #[inline(always)]
@@ -95,7 +97,7 @@ impl<B: Bench> Judge<'_, B> {
         if self.class_rate(service, Class::KeepAlive as u8, true) != State::Within {
             return Reason::Rate;
         }
-        match self.spend() {
+        match self.reason(Part::Spend) {
             Reason::Clean => Reason::KeepAlive,
             reason => reason,
         }

@@ -44,7 +44,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Charges a transaction once; whether the source is over its rate for the class.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn charge(&mut self) -> bool {
         let service = self.service();
         let class = self.scan.verdict.class;
@@ -81,7 +81,7 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Looks whether the transaction was seen within the time that a sender repeats it (RFC 3261,
     /// timers B and F), and no more often than it may; whether it passed then.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn recall(&mut self) -> bool {
         if self.scan.verdict.transaction == 0 {
             return false;
@@ -97,7 +97,7 @@ impl<B: Bench> Judge<'_, B> {
         again && word & PASSED != 0
     }
 
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn remember(&mut self, passed: bool) {
         if self.scan.verdict.transaction == 0 {
             return;
@@ -118,7 +118,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Spends once for all sendings of a transaction.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn spend_once(&mut self) -> Reason {
         if self.scan.verdict.paid == 1 {
             return Reason::Clean;
@@ -136,8 +136,8 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Step 11: what strangers may get through, the source's part first.
-    #[inline(never)]
-    pub(super) fn spend(&mut self) -> Reason {
+    #[inline(always)]
+    fn spend(&mut self) -> Reason {
         let service = self.service();
         if service.budget.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
             return Reason::Clean;
