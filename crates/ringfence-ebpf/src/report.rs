@@ -64,22 +64,22 @@ pub extern "C" fn report_drop(
 fn report<B: Bench>(bench: &mut B, context: *mut xdp_md, control: &Control, verdict: &Verdict) {
     // SAFETY: the context is the one the kernel gave.
     let interface = unsafe { (*context).ingress_ifindex };
-    let source = control.key.hash(verdict.source.words());
     let now = bench.now();
+    let Some(word) = maps::EVENT_LIMIT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the CPU's own word.
+    let (new, fine) = shared(unsafe { *word }, &control.events, now);
+    // Asked first: it is what a flood from forged senders meets.
+    if !fine {
+        return count_event(EventCount::Limited);
+    }
     let urgent = verdict.destroy() || verdict.banned().is_some();
-    if !urgent && !due(bench, source, verdict.reason(), now) {
+    if !urgent && !due(bench, &control.key, verdict, now) {
         return count_event(EventCount::Sampled);
     }
-    if let Some(word) = maps::EVENT_LIMIT.get_ptr_mut(0) {
-        // SAFETY: the CPU's own word.
-        let old = unsafe { *word };
-        let (new, fine) = shared(old, &control.events, now);
-        if !fine {
-            return count_event(EventCount::Limited);
-        }
-        // SAFETY: as above.
-        unsafe { *word = new };
-    }
+    // SAFETY: as above.
+    unsafe { *word = new };
     let Some(mut room) = maps::EVENTS.reserve::<Event>(0) else {
         return count_event(EventCount::Lost);
     };
