@@ -21,7 +21,7 @@ use super::trunks::Trunks;
 use crate::config::{AddressRange, Config, Mode};
 use crate::control::Answer;
 use crate::country::CountryData;
-use crate::engine::xdp::{Attached, Fence, Lists, boot_time};
+use crate::engine::xdp::{Attached, Fate, Fence, Lists, boot_time};
 use crate::net::{self, LinkType, Watch};
 use crate::store::{Ban, CountryRule, ListKind, Store};
 use crate::tables::{self, Generation, Inputs, Names};
@@ -119,9 +119,17 @@ impl Daemon {
             );
         }
         let watch = Watch::start().await?;
-        let fence = Fence::load(&config.bpffs, false)?;
+        let mut fence = Fence::load(&config.bpffs, false)?;
         if fence.taken_over() {
             info!("took over the fence of an earlier daemon");
+        }
+        for map in fence.inherit()? {
+            match map.fate {
+                Fate::Copied(_) => info!("{map}"),
+                Fate::OtherShape | Fate::Unknown => {
+                    warn!("{map}")
+                }
+            }
         }
         let mut daemon = Self {
             options,
@@ -156,6 +164,8 @@ impl Daemon {
         daemon.apply(config, true)?;
         daemon.load_bans()?;
         daemon.attach()?;
+        daemon.fence.leave_others()?;
+        daemon.scan_bans()?;
         Ok(daemon)
     }
 
@@ -371,11 +381,14 @@ impl Daemon {
     fn load_bans(&mut self) -> Result<()> {
         let now = Timestamp::now();
         self.store.expire_bans(now)?;
-        for ban in self.store.bans()? {
+        let stored = self.store.bans()?;
+        self.bans = stored.into_iter().map(|ban| (ban.address, ban)).collect();
+        // The kernel's first: it may have renewed a ban while no daemon ran.
+        self.scan_bans()?;
+        for ban in self.bans.values().cloned().collect::<Vec<_>>() {
             self.ban_in_kernel(&ban, now)?;
-            self.bans.insert(ban.address, ban);
         }
-        self.scan_bans()
+        Ok(())
     }
 
     pub(super) fn ban_in_kernel(&mut self, ban: &Ban, now: Timestamp) -> Result<()> {
