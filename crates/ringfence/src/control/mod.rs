@@ -1,6 +1,8 @@
 //! How the command line and the daemon speak: one request and its answers, each a line of JSON, over a Unix socket that
 //! only root may open.
 
+/// What is told of bans, lists and countries.
+pub mod listing;
 /// The daemon's end.
 pub mod serve;
 
@@ -25,6 +27,10 @@ pub enum Request {
     Reload {
         /// Also where it locks the administrator out.
         yes: bool,
+        /// True: enforce, false: shadow, whatever the configuration says; None: as before.
+        enforce: Option<bool>,
+        /// For how many seconds to enforce unless it is confirmed.
+        confirm: Option<u64>,
     },
     /// Detach and end.
     Stop,

@@ -1,92 +1,21 @@
-//! A start that finds the pins of another layout. Needs root; without it each test says so and ends.
+//! A start that finds the pins of another layout.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuValues};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
-use ringfence::engine::xdp::{Fate, Fence, Lists, Pins, boot_time};
+use ringfence::engine::xdp::{Fate, Fence, Lists, boot_time};
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Cause};
 use ringfence_core::control::LAYOUT;
 use ringfence_core::country::CountryTable;
 use ringfence_core::policy::Policy;
-use tempfile::TempDir;
 use zerocopy::FromZeros;
+
+use crate::place::{Daemon, Place, privileged};
 
 const BANNED: Address = Address::v4([192, 0, 2, 7]);
 /// A counter of the first service, and what it holds.
 const COUNTED: (u32, u64) = (5, 1234);
-
-/// A BPF file system of its own, and a network namespace for the calling thread.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        for arguments in [
-            "link set lo up",
-            "link add sip.0 type veth peer name sip1",
-            "link set sip.0 up",
-            "link set sip1 up",
-            "addr add 198.51.100.1/24 dev sip.0",
-        ] {
-            let ip = Command::new("ip").args(arguments.split(' ')).status();
-            assert!(ip.unwrap().success(), "ip {arguments}");
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let none = None::<&str>;
-        let (bpf, path) = (Some("bpf"), directory.path());
-        mount(bpf, path, bpf, MsFlags::empty(), none).unwrap();
-        Self(directory)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn layout(&self, number: u32) -> PathBuf {
-        self.path().join(format!("ringfence/v{number}"))
-    }
-
-    /// A fence of another layout: one of this program, under another number.
-    fn age(&self, number: u32) {
-        fs::rename(self.layout(LAYOUT), self.layout(number)).unwrap();
-    }
-
-    /// The number of the program that guards the interface.
-    fn program(&self) -> Option<u32> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let interfaces = runtime.block_on(ringfence::net::interfaces()).unwrap();
-        let guarded = interfaces.into_iter().find(|i| i.name == "sip.0").unwrap();
-        guarded.xdp.map(|xdp| xdp.prog_id)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = Pins::below(self.path()).remove();
-        let _ = umount2(self.path(), MntFlags::MNT_DETACH);
-    }
-}
-
-/// Runs a test in a thread, whose namespace ends with it.
-fn privileged(test: impl FnOnce(&Place) + Send) {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: needs root");
-        return;
-    }
-    std::thread::scope(|scope| {
-        let run = scope.spawn(|| test(&Place::new()));
-        run.join().unwrap();
-    });
-}
 
 fn ban(seconds: u64) -> Ban {
     Ban {
@@ -229,76 +158,17 @@ fn what_is_not_known_is_told_and_left() {
     });
 }
 
-/// A daemon, killed when it is dropped.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(place: &Place, state: &Path) -> Self {
-        let child = command(place, state)
-            .args(["run", "--interface", "sip.0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let daemon = Self(child);
-        let end = Instant::now() + Duration::from_secs(20);
-        while !ask(place, state, &["status"]).0 {
-            assert!(Instant::now() < end, "the daemon does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        daemon
-    }
-
-    /// Kills it; what it logged.
-    fn kill(mut self) -> String {
-        self.0.kill().unwrap();
-        let mut log = String::new();
-        let mut stderr = self.0.stderr.take().unwrap();
-        std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
-        log
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn command(place: &Place, state: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
-    let config = state.join("ringfence.toml");
-    fs::create_dir_all(state).unwrap();
-    fs::write(&config, "").unwrap();
-    for (option, value) in [
-        ("--config", config.as_path()),
-        ("--bpffs", place.path()),
-        ("--state", state),
-        ("--socket", &state.join("socket")),
-    ] {
-        command.arg(option).arg(value);
-    }
-    command
-}
-
-fn ask(place: &Place, state: &Path, arguments: &[&str]) -> (bool, String) {
-    let done = command(place, state).args(arguments).output().unwrap();
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    (done.status.success(), text)
-}
-
 #[test]
 fn the_daemon_upgrades_a_standing_fence() {
     privileged(|place| {
-        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let daemon = Daemon::start(place, old.path());
-        assert!(ask(place, old.path(), &["ban", "192.0.2.7"]).0);
+        let daemon = Daemon::start(place, "old", "", &[]);
+        daemon.done(&["ban", "192.0.2.7"]);
         drop(daemon);
         let before = place.program();
         place.age(0);
         // With another state directory the ban can come from the old maps alone.
-        let daemon = Daemon::start(place, new.path());
-        let (_, bans) = ask(place, new.path(), &["bans"]);
+        let daemon = Daemon::start(place, "new", "", &[]);
+        let bans = daemon.done(&["bans"]);
         assert!(bans.starts_with("192.0.2.7 manual until"), "{bans}");
         let now = place.program();
         assert!(now.is_some() && now != before, "{now:?}");
