@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::ListKind;
+
 /// What the command line asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -74,6 +76,15 @@ pub enum List {
     Permit,
     /// Sources that never pass.
     Deny,
+}
+
+impl From<List> for ListKind {
+    fn from(list: List) -> Self {
+        match list {
+            List::Permit => Self::Permit,
+            List::Deny => Self::Deny,
+        }
+    }
 }
 
 /// What to do with a list.

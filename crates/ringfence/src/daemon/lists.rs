@@ -14,10 +14,8 @@ use crate::store::{Added, CountryRule, ListEntry, ListKind};
 
 impl Daemon {
     pub(super) fn list(&mut self, list: List, change: &Change) -> Result<Answer> {
-        let (kind, name) = match list {
-            List::Permit => (ListKind::Permit, "permit"),
-            List::Deny => (ListKind::Deny, "deny"),
-        };
+        let kind = ListKind::from(list);
+        let name = kind_name(kind);
         let parse = |text: &str| {
             text.parse::<AddressRange>()
                 .map_err(|wrong| anyhow!("{wrong}"))
