@@ -83,6 +83,19 @@ impl<'lab> Ringfence<'lab> {
         Ok(path)
     }
 
+    /// Writes a policy and a list of countries, `ringfence.toml` and `countries.csv`, and starts
+    /// with them.
+    pub fn guard(&mut self, policy: &str, countries: &str) -> Result<()> {
+        let policy = self.write("ringfence.toml", policy)?;
+        let countries = self.write("countries.csv", countries)?;
+        self.start(&[
+            "--config",
+            &policy.to_string_lossy(),
+            "--country-db",
+            &countries.to_string_lossy(),
+        ])
+    }
+
     /// Starts `ringfence run ARGUMENTS` in the `pbx` and returns when its control socket
     /// answers. A daemon that runs already is killed first.
     pub fn start(&mut self, arguments: &[&str]) -> Result<()> {
