@@ -153,10 +153,28 @@ impl Daemon {
         let config = daemon.config.clone();
         daemon.trunks.keep(&config);
         daemon.trunks.begin().await;
-        daemon.apply(config, true)?;
-        daemon.load_bans()?;
-        daemon.attach()?;
-        Ok(daemon)
+        match daemon.stand_up(config) {
+            Ok(()) => Ok(daemon),
+            Err(error) => {
+                daemon.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn stand_up(&mut self, config: Config) -> Result<()> {
+        self.apply(config, true)?;
+        self.load_bans()?;
+        self.attach()
+    }
+
+    /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
+    pub fn give_up(&self) {
+        if !self.fence.taken_over()
+            && let Err(error) = self.fence.take_down()
+        {
+            warn!("{error}");
+        }
     }
 
     /// Puts a configuration in force. On an error the one before stays.

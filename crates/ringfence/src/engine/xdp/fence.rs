@@ -1,6 +1,7 @@
 //! The fence in the kernel: loaded, taken over, filled and swapped.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Fence {
     taken_over: bool,
     /// The maps hold a policy.
     filled: bool,
+    /// Held while this value lives: one process at a time changes a fence.
+    _lock: File,
 }
 
 struct Tables {
@@ -71,6 +74,7 @@ impl Fence {
         super::clock::check_privilege()?;
         let pins = Pins::below(bpffs);
         pins.create()?;
+        let lock = pins.lock()?;
         pins.check()?;
         let mut loader = EbpfLoader::new();
         if verbose {
@@ -117,12 +121,18 @@ impl Fence {
             tables,
             taken_over,
             filled: taken_over,
+            _lock: lock,
         })
     }
 
     /// Whether the maps of an earlier daemon were found.
     pub fn taken_over(&self) -> bool {
         self.taken_over
+    }
+
+    /// Takes the fence down: detaches the program everywhere, and forgets all that is pinned.
+    pub fn take_down(&self) -> Result<(), FenceError> {
+        self.pins.remove().map(drop)
     }
 
     /// The secret of this boot.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ringfence_core::reason::{REASONS, Reason};
-use ringfence_lab::{Lab, Ringfence, Wire, needs_root};
+use ringfence_lab::{Lab, Ringfence, Wire, needs_root, without_signatures};
 
 use crate::{frames, numbers};
 
@@ -80,15 +80,10 @@ fn write(fence: &Ringfence<'_>, which: usize) -> String {
     let data = fence
         .write(&format!("countries-{which}.csv"), DATA[which])
         .unwrap();
-    let signatures = include_str!("../../../assets/signatures.toml").lines();
-    let ids: Vec<_> = signatures
-        .filter_map(|line| line.strip_prefix("id = "))
-        .collect();
-    // Compiling them takes longer than all the rest, and these packets hold no text.
     let text = format!(
         "mode = \"enforce\"\ninterfaces = [\"eth1\"]\npermit_private = false\n\
-         country_db = {data:?}\nsignatures.disable = [{}]\n{}",
-        ids.join(", "),
+         country_db = {data:?}\n{}{}",
+        without_signatures(),
         POLICIES[which]
     );
     let path = fence.write("ringfence.toml", &text).unwrap();
