@@ -27,7 +27,7 @@ pub use options::{CONFIG, Options};
 pub use state::Daemon;
 
 use crate::control::{Answer, Request, serve};
-use crate::engine::xdp::{Pins, check_privilege, readiness};
+use crate::engine::xdp::{check_privilege, readiness};
 use crate::net::{self, Change};
 
 /// How often bans and lists are looked after.
@@ -55,7 +55,8 @@ async fn guard(options: Options) -> Result<()> {
     let socket = daemon.config.control.socket.clone();
     let (asked, mut requests) = mpsc::channel(16);
     let listening = serve::listen(&socket, asked)
-        .with_context(|| format!("cannot listen at {}", socket.display()))?;
+        .with_context(|| format!("cannot listen at {}", socket.display()));
+    let listening = listening.inspect_err(|_| daemon.give_up())?;
     let ring = daemon
         .fence
         .take_events()
@@ -89,7 +90,7 @@ async fn guard(options: Options) -> Result<()> {
                 let stop = asked.request == Request::Stop;
                 if stop {
                     let done = Answer::done("the fence is taken down", serde_json::json!({}));
-                    let _ = Pins::below(&daemon.config.bpffs).remove().inspect_err(|error| error!("{error}"));
+                    let _ = daemon.fence.take_down().inspect_err(|error| error!("{error}"));
                     let _ = asked.reply.send((vec![done], None));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     break true;
@@ -172,7 +173,7 @@ async fn guard(options: Options) -> Result<()> {
     tell(&[NotifyState::Stopping]);
     listening.abort();
     if take_down {
-        Pins::below(&daemon.config.bpffs).remove()?;
+        daemon.fence.take_down()?;
         info!("the fence is taken down");
     } else {
         info!("the daemon ends; the fence stands. `ringfence stop` takes it down");
