@@ -8,6 +8,7 @@ use crate::limit::State;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::{Kind, WINDOW, lower, text};
+use crate::search::trimmed;
 use crate::sip;
 use crate::tls::{self, Hello};
 
@@ -90,13 +91,13 @@ impl<B: Bench> Judge<'_, B> {
         let service = self.service();
         message::lines::<B>(self.scan, self.tables.policy, false, false);
         if !self.scan.has(Kind::StartLine) {
-            return if sip::begins(self.scan) {
+            return if sip::begins::<B>(self.scan) {
                 Reason::Incomplete
             } else {
                 Reason::Malformed
             };
         }
-        let line = self.scan.trim_end(self.scan.span(Kind::StartLine));
+        let line = sip::start_line::<B>(self.scan);
         let tail = lower(self.scan.word(line.to.wrapping_sub(8)));
         if line.to < line.from + 14 || tail != const { text(b"http/1.1") } {
             return Reason::Malformed;
@@ -108,7 +109,8 @@ impl<B: Bench> Judge<'_, B> {
         if self.asks_for_name() && !self.scan.has(Kind::Host) && goes_on {
             return Reason::Incomplete;
         }
-        let host = self.scan.trim_start(self.scan.span(Kind::Host));
+        let value = self.scan.span(Kind::Host);
+        let host = trimmed::<B>(self.scan, value);
         if self.asks_for_name() && !self.names_us(host.pack()) {
             return Reason::Domain;
         }

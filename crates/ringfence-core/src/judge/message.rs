@@ -8,6 +8,7 @@ use crate::hash::mix;
 use crate::policy::{Policy, policy_flags, service_flags};
 use crate::reason::Reason;
 use crate::scan::{Breaks, Lines, STEPS, Scan, Span, Step};
+use crate::search::digest_of;
 use crate::sip::{self, Start};
 
 /// What the window holds.
@@ -110,10 +111,10 @@ impl<B: Bench> Judge<'_, B> {
         let policy = self.tables.policy;
         let body = policy.flags & policy_flags::BODY != 0;
         lines::<B>(self.scan, policy, closed, body);
-        let (class, target) = match sip::start::<B>(self.scan, policy) {
+        let (class, target) = match sip::start::<B>(self.scan) {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
-            Start::Missing if !closed && sip::begins(self.scan) => return Text::Begun,
+            Start::Missing if !closed && sip::begins::<B>(self.scan) => return Text::Begun,
             Start::Foreign | Start::Missing => return Text::Foreign,
         };
         self.scan.request = target.pack();
@@ -128,7 +129,7 @@ impl<B: Bench> Judge<'_, B> {
             | 1 << Class::InDialogue as u32
             | 1 << Class::Response as u32;
         let settled = SETTLED >> (self.scan.verdict.class & 31) & 1 == 1;
-        if !settled && sip::has_to_tag::<B>(self.scan, self.tables.policy) {
+        if !settled && sip::has_to_tag::<B>(self.scan) {
             self.scan.verdict.class = Class::InDialogue as u8;
         }
     }
@@ -145,7 +146,7 @@ impl<B: Bench> Judge<'_, B> {
 
     #[inline(always)]
     pub(super) fn identify(&mut self) -> u32 {
-        let transaction = sip::transaction::<B>(self.scan, self.tables.policy);
+        let transaction = sip::transaction::<B>(self.scan);
         let class = u64::from(self.scan.verdict.class);
         self.scan.verdict.transaction = if transaction == 0 {
             0
@@ -198,7 +199,7 @@ impl<B: Bench> Judge<'_, B> {
             from: 0,
             to: self.scan.length(),
         };
-        self.scan.verdict.transaction = self.scan.digest(whole) | 1;
+        self.scan.verdict.transaction = digest_of::<B>(self.scan, whole) | 1;
         if self.ask(Part::Charge) == 1 {
             Reason::Rate
         } else {
@@ -255,7 +256,7 @@ impl Step for Rules {
 /// The signature that the message hits, or 0: outright, by conditions, or by its score.
 #[inline(always)]
 fn settle<B: Bench>(scan: &mut Scan, policy: &Policy) -> u16 {
-    if policy.automaton.over_count != 0 {
+    if policy.automaton.over_count != 0 && scan.repeats() {
         scan.turn = 0;
         B::repeat::<Overs>(scan, policy, STEPS);
     }
