@@ -164,7 +164,7 @@ pub struct Scan {
     pub(crate) closed: u32,
     /// Searches: where one is.
     pub(crate) place: u32,
-    /// Walks and framing: the next byte, and the byte to stop before.
+    /// Walks and framing: the next byte, and the byte to stop before; walks: 0 where there is none.
     at: u32,
     limit: u32,
     state: u32,
@@ -317,24 +317,47 @@ impl Scan {
         }
     }
 
-    /// Starts the loop of [`Lines`]. `closed`: the text is whole, so its end ends the last line.
+    /// Says how the lines are to be looked for. `closed`: the text is whole, so its end ends the last
+    /// line.
     #[inline(always)]
     pub fn begin_lines(&mut self, closed: bool, wants_body: bool) {
+        self.end = if closed { self.length + 1 } else { self.length };
+        self.wants_body = wants_body as u32;
+    }
+
+    /// Makes ready for the loop of [`Lines`]: line feeds are marked.
+    #[inline(always)]
+    pub(crate) fn end_lines(&mut self) {
         let at = self.length;
-        if closed {
+        if self.end > at {
             let block = (at >> 6) as usize & (BLOCKS - 1);
             self.breaks[block] |= 1 << (at & 63);
         }
-        self.end = if closed { at + 1 } else { at };
-        self.wants_body = wants_body as u32;
         self.block = 0;
         self.pending = self.breaks[0];
     }
 
-    /// Starts the loop of [`Breaks`].
+    /// Marks the line feeds of the text.
     #[inline(always)]
-    pub fn begin_breaks(&mut self) {
-        self.block = 0;
+    pub(crate) fn mark_breaks(&mut self) {
+        let mut block = 0;
+        while block < BLOCKS && block as u32 * 64 <= self.length {
+            let mut bits = 0u64;
+            let mut n = 0;
+            while n < 8 {
+                let marks = zeros(self.window[block * 8 + n] ^ every(b'\n')) >> 7;
+                // Gathers the low bit of each byte in the topmost byte.
+                bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
+                n += 1;
+            }
+            // Behind the text lies what an older packet left.
+            let left = self.length.wrapping_sub(block as u32 * 64);
+            if left < 64 {
+                bits &= (1 << left) - 1;
+            }
+            self.breaks[block] = bits;
+            block += 1;
+        }
     }
 
     /// Forgets all walks.
@@ -496,33 +519,6 @@ impl Scan {
     }
 }
 
-/// Marks the line feeds of one block of 64 bytes.
-pub struct Breaks;
-
-impl Step for Breaks {
-    #[inline(always)]
-    fn step(scan: &mut Scan, _: &Policy) -> bool {
-        let block = scan.block as usize & (BLOCKS - 1);
-        let mut bits = 0u64;
-        let mut n = 0;
-        while n < 8 {
-            let word = scan.window[(block * 8 + n) & (WORDS - 1)];
-            let marks = zeros(word ^ every(b'\n')) >> 7;
-            // Gathers the low bit of each byte in the topmost byte.
-            bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
-            n += 1;
-        }
-        // Behind the text lies what an older packet left.
-        let left = scan.length.wrapping_sub(scan.block * 64);
-        if left < 64 {
-            bits &= (1 << left) - 1;
-        }
-        scan.breaks[block] = bits;
-        scan.block += 1;
-        scan.block * 64 > scan.length
-    }
-}
-
 /// Looks at one line, or goes on to the next block.
 pub struct Lines;
 
@@ -562,13 +558,13 @@ impl Step for Lines {
         match scan.phase {
             PHASE_START => {
                 scan.phase = PHASE_HEADERS;
-                scan.remember(Kind::StartLine, Span { from, to });
+                scan.remember(Kind::StartLine as u32, Span { from, to });
                 scan.last = Kind::Other as u32;
             }
             PHASE_HEADERS => scan.header(from, to),
             _ => match scan.word(from) as u16 {
-                0x3d6f => scan.remember(Kind::SdpOrigin, Span { from: from + 2, to }),
-                0x3d73 => scan.remember(Kind::SdpSession, Span { from: from + 2, to }),
+                0x3d6f => scan.remember(Kind::SdpOrigin as u32, Span { from: from + 2, to }),
+                0x3d73 => scan.remember(Kind::SdpSession as u32, Span { from: from + 2, to }),
                 _ => {}
             },
         }
@@ -578,15 +574,15 @@ impl Step for Lines {
 
 impl Scan {
     #[inline(always)]
-    fn remember(&mut self, kind: Kind, span: Span) {
-        let bit = 1 << kind as u32;
+    fn remember(&mut self, kind: u32, span: Span) {
+        let bit = 1 << (kind & 31);
         if self.seen & bit != 0 {
             self.twice |= bit;
             self.last = Kind::Other as u32;
             return;
         }
         self.seen |= bit;
-        self.last = kind as u32;
+        self.last = kind;
         self.spans[kind as usize & (KINDS - 1)] = span.pack();
     }
 
@@ -628,8 +624,8 @@ impl Scan {
             }
             n += 1;
         }
-        let kind = header_kind(head(lower(low), count), lower(high), count);
-        if kind as u32 == Kind::Other as u32 || value > to {
+        let kind = header_kind(head(lower(low), count), high, count);
+        if kind == Kind::Other as u32 || value > to {
             self.last = Kind::Other as u32;
             return;
         }
@@ -651,38 +647,90 @@ impl Scan {
     }
 }
 
+/// Names of header fields that are looked at, in full and compact form (RFC 3261, section 7.3.3), or
+/// their first eight bytes.
+const NAMES: [(&[u8], Kind); 20] = [
+    (b"from", Kind::From),
+    (b"f", Kind::From),
+    (b"to", Kind::To),
+    (b"t", Kind::To),
+    (b"contact", Kind::Contact),
+    (b"m", Kind::Contact),
+    (b"route", Kind::Route),
+    (b"via", Kind::Via),
+    (b"v", Kind::Via),
+    (b"user-age", Kind::UserAgent),
+    (b"server", Kind::Server),
+    (b"call-id", Kind::CallId),
+    (b"i", Kind::CallId),
+    (b"cseq", Kind::CSeq),
+    (b"content-", Kind::ContentLength),
+    (b"l", Kind::ContentLength),
+    (b"subject", Kind::Subject),
+    (b"s", Kind::Subject),
+    (b"host", Kind::Host),
+    (b"accept", Kind::Accept),
+];
+
+/// Slots of the table of names: a power of two.
+const NAME_SLOTS: usize = 64;
+
 #[inline(always)]
-fn header_kind(low: u64, high: u64, count: u32) -> Kind {
-    match count {
-        1 => match low as u8 {
-            b'f' => Kind::From,
-            b't' => Kind::To,
-            b'm' => Kind::Contact,
-            b'v' => Kind::Via,
-            b'i' => Kind::CallId,
-            b'l' => Kind::ContentLength,
-            b's' => Kind::Subject,
-            _ => Kind::Other,
-        },
-        2 if low == const { text(b"to") } => Kind::To,
-        3 if low == const { text(b"via") } => Kind::Via,
-        4 if low == const { text(b"from") } => Kind::From,
-        4 if low == const { text(b"cseq") } => Kind::CSeq,
-        4 if low == const { text(b"host") } => Kind::Host,
-        5 if low == const { text(b"route") } => Kind::Route,
-        6 if low == const { text(b"server") } => Kind::Server,
-        6 if low == const { text(b"accept") } => Kind::Accept,
-        7 if low == const { text(b"contact") } => Kind::Contact,
-        7 if low == const { text(b"call-id") } => Kind::CallId,
-        7 if low == const { text(b"subject") } => Kind::Subject,
-        10 if low == const { text(b"user-age") } && head(high, 2) == const { text(b"nt") } => {
-            Kind::UserAgent
+const fn name_slot(name: u64, factor: u64) -> usize {
+    (name.wrapping_mul(factor) >> 58) as usize & (NAME_SLOTS - 1)
+}
+
+/// A factor that gives every name a slot of its own.
+const FACTOR: u64 = {
+    let mut factor = 0x9e37_79b9_7f4a_7c15u64;
+    loop {
+        let (mut taken, mut n) = (0u64, 0);
+        while n < NAMES.len() {
+            let bit = 1 << name_slot(text(NAMES[n].0), factor);
+            if taken & bit != 0 {
+                break;
+            }
+            taken |= bit;
+            n += 1;
         }
-        14 if low == const { text(b"content-") } && head(high, 6) == const { text(b"length") } => {
-            Kind::ContentLength
+        if n == NAMES.len() {
+            break factor;
         }
-        _ => Kind::Other,
+        factor = factor.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(2);
     }
+};
+
+/// The name in each slot, and its [`Kind`].
+const NAME_TABLE: [(u64, u64); NAME_SLOTS] = {
+    let mut table = [(0, Kind::Other as u64); NAME_SLOTS];
+    let mut n = 0;
+    while n < NAMES.len() {
+        let name = text(NAMES[n].0);
+        table[name_slot(name, FACTOR)] = (name, NAMES[n].1 as u64);
+        n += 1;
+    }
+    table
+};
+
+/// The number of the [`Kind`] of a name of `count` bytes; `low` are its first eight in lower case.
+#[inline(always)]
+fn header_kind(low: u64, high: u64, count: u32) -> u32 {
+    let (name, kind) = NAME_TABLE[name_slot(low, FACTOR)];
+    if name != low {
+        return Kind::Other as u32;
+    }
+    let kind = kind as u32;
+    if count >= 8 {
+        let rest = match count {
+            10 if kind == Kind::UserAgent as u32 => const { text(b"nt") },
+            14 if kind == Kind::ContentLength as u32 => const { text(b"length") },
+            _ => return Kind::Other as u32,
+        };
+        if head(lower(high), count - 8) != rest {
+            return Kind::Other as u32;
+        }
+    }
+    kind
 }
 
 /// Bytes that end a walk before its limit.
@@ -733,55 +781,76 @@ const STOP_BITS: [u64; 8] = [
 /// No byte.
 const NO_BYTE: u32 = 0x100;
 
-/// Walks the automaton over six bytes of the current walk, or takes up the next. More at once
-/// would not be quicker, and dearer to verify.
+/// Words that one step of a walk goes over at most.
+const STRIDE: u32 = 8;
+
+/// Walks the automaton over the next words of the current walk; takes up another where there is none.
 pub struct Walk;
 
 impl Step for Walk {
     #[inline(always)]
     fn step(scan: &mut Scan, policy: &Policy) -> bool {
-        if scan.state == u32::from(DEAD) && scan.stops != Stops::Lines as u32
-            || scan.at >= scan.limit
-        {
-            return !scan.next_job();
+        if scan.limit == 0 {
+            if !scan.next_job() {
+                return true;
+            }
+            if scan.limit == 0 {
+                return false;
+            }
         }
-        let automaton = &policy.automaton;
-        let mut word = scan.word(scan.at);
-        let mut state = scan.state as u16;
+        let lines = scan.stops == Stops::Lines as u32;
         let mut n = 0;
-        while n < 6 {
+        while n < STRIDE {
+            if scan.word_step(&policy.automaton, lines) {
+                break;
+            }
+            n += 1;
+        }
+        false
+    }
+}
+
+impl Scan {
+    /// Walks over one word; whether that ended the walk.
+    #[inline(always)]
+    fn word_step(&mut self, automaton: &Automaton, lines: bool) -> bool {
+        // What lies in memory is read anew: the verifier would tell the ways apart that led here.
+        let at = *black_box(&mut self.at);
+        let mut word = self.word(at);
+        let mut state = *black_box(&mut self.state) as u16;
+        let mut n = 0;
+        while n < 8 {
+            if self.at >= self.limit {
+                if let Some(hit) = automaton.matched(automaton.end(state)) {
+                    self.note(hit);
+                }
+                self.limit = 0;
+                return true;
+            }
             let byte = word as u8;
             word >>= 8;
-            let low = scan.stop_bits >> (byte & 63) & u64::from(byte < 64) == 1;
-            let stop = low || scan.stop_byte == u32::from(byte);
+            self.at += 1;
+            let low = self.stop_bits >> (byte & 63) & u64::from(byte < 64) == 1;
+            let stop = low || self.stop_byte == u32::from(byte);
             state = if stop {
                 automaton.end(state)
             } else {
                 automaton.step(state, byte)
             };
             if let Some(hit) = automaton.matched(state) {
-                scan.note(hit);
+                self.note(hit);
             }
-            scan.at += 1;
-            if stop {
-                if scan.stops != Stops::Lines as u32 {
-                    scan.limit = 0;
-                    return false;
+            if lines {
+                if stop {
+                    state = self.restart as u16;
                 }
-                state = scan.restart as u16;
-            } else if state == DEAD && scan.stops != Stops::Lines as u32 {
-                scan.limit = 0;
-                return false;
-            }
-            if scan.at >= scan.limit {
-                if let Some(hit) = automaton.matched(automaton.end(state)) {
-                    scan.note(hit);
-                }
-                return false;
+            } else if stop || state == DEAD {
+                self.limit = 0;
+                return true;
             }
             n += 1;
         }
-        scan.state = u32::from(state);
+        self.state = u32::from(state);
         false
     }
 }

@@ -22,6 +22,8 @@ pub enum Search {
     Parameter,
     /// The span without white space around it.
     Trim,
+    /// Marks the line feeds of the text. Nothing.
+    Breaks,
     /// A mixed hash of the span, at most of its first 64 bytes.
     Digest,
 }
@@ -41,8 +43,18 @@ pub fn search<B: Bench>(search: Search, scan: &mut Scan, one: u64, other: u64) -
             u64::from(parameter::<B>(scan, span, other, length).pack())
         }
         Search::Trim => u64::from(trim_end(scan, trim_start(scan, span)).pack()),
+        Search::Breaks => {
+            scan.mark_breaks();
+            0
+        }
         Search::Digest => digest(scan, span),
     }
+}
+
+/// Marks the line feeds of the text.
+#[inline(always)]
+pub fn mark_breaks<B: Bench>(scan: &mut Scan) {
+    B::search(Search::Breaks, scan, 0, 0);
 }
 
 /// Where in `span` one of two bytes is; its end if nowhere.

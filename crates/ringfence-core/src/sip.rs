@@ -1,12 +1,10 @@
 //! SIP text (RFC 3261): start lines, addresses, the branch of a Via.
 
-use crate::automaton::{DEAD, DOMAIN, LOCATIONS, Location};
+use crate::automaton::{DEAD, LOCATIONS, Location};
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
-use crate::scan::{
-    KINDS, Kind, STEPS, Scan, Span, Step, Stops, WALK_STEPS, WINDOW, Walk, every, head, lower, text,
-};
+use crate::scan::{KINDS, Kind, STEPS, Scan, Span, Step, Stops, WINDOW, every, head, lower, text};
 use crate::search::{PARAMETERS, closing_quote, digest_of, find, find_parameter, trimmed};
 use core::hint::black_box;
 use core::marker::PhantomData;
@@ -318,12 +316,6 @@ pub fn transaction<B: Bench>(scan: &mut Scan) -> u64 {
     0
 }
 
-/// Takes all walks that were added.
-#[inline(always)]
-pub fn walk<B: Bench>(scan: &mut Scan, policy: &Policy) {
-    B::repeat::<Walk>(scan, policy, WALK_STEPS);
-}
-
 /// The number of no location: nothing is looked for there.
 const NOWHERE: u8 = LOCATIONS as u8 - 1;
 
@@ -529,13 +521,12 @@ pub fn plan<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u
     scan.add_job(automaton, anywhere, whole, Stops::Never, true);
 }
 
-/// Whether a name (a TLS server name, an HTTP host) is one of the service's domains.
-#[inline(never)]
-pub fn is_domain<B: Bench>(scan: &mut Scan, policy: &Policy, name: u32, service: u8) -> bool {
+/// Plans the walk that finds whether a name (a TLS server name, an HTTP host; its span packed) is one
+/// of the service's domains.
+#[inline(always)]
+pub fn plan_domain(scan: &mut Scan, policy: &Policy, name: u32, service: u8) {
     scan.begin_jobs();
     let automaton = &policy.automaton;
     let start = automaton.domain_start(usize::from(service));
     scan.add_job(automaton, start, Span::unpack(name), Stops::Host, false);
-    walk::<B>(scan, policy);
-    scan.bits & DOMAIN != 0
 }

@@ -1,6 +1,7 @@
 //! The first bytes of a TLS or WebSocket connection: by what name it asks for us.
 
-use super::{Judge, Part, message};
+use super::{Judge, Part};
+use crate::automaton::DOMAIN;
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
 use crate::flow::Phase;
@@ -50,7 +51,9 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(never)]
     fn names_us(&mut self, name: u32) -> bool {
         let service = self.scan.verdict.service;
-        let named = sip::is_domain::<B>(self.scan, self.tables.policy, name, service);
+        sip::plan_domain(self.scan, self.tables.policy, name, service);
+        self.ask(Part::Walk);
+        let named = self.scan.bits & DOMAIN != 0;
         self.scan.verdict.named = named as u8;
         self.bench.trace(Trace::Inspection {
             signature: 0,
@@ -89,7 +92,8 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     fn upgrade(&mut self) -> Reason {
         let service = self.service();
-        message::lines::<B>(self.scan, self.tables.policy, false, false);
+        self.scan.begin_lines(false, false);
+        self.ask(Part::Lines);
         if !self.scan.has(Kind::StartLine) {
             return if sip::begins::<B>(self.scan) {
                 Reason::Incomplete
