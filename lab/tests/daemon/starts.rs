@@ -53,6 +53,27 @@ fn another_program_is_left_where_it_is() {
 }
 
 #[test]
+fn a_fence_that_stood_before_a_failed_start_stands_on() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let (wire, mut fence) = guarded(&lab);
+    Wire::lay(&lab.attacker, &lab.pbx, "eth2").unwrap();
+    let _other = occupy(&lab.pbx, "eth2", XdpMode::Driver);
+    fence.terminate().unwrap();
+    let error = fence.guard(&policy("\"eth1\", \"eth2\"", "\"GB\""), COUNTRIES);
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("another XDP program")
+    );
+    assert!(xdp(&lab, "eth1").contains("prog/xdp"));
+    assert!(!passes(&lab, &wire, "eth1"));
+}
+
+#[test]
 fn without_a_driver_that_takes_it_the_stack_runs_it() {
     if needs_root() {
         return;

@@ -170,7 +170,7 @@ impl Daemon {
 
     /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
     pub fn give_up(&self) {
-        if !self.fence.taken_over()
+        if !self.fence.stood()
             && let Err(error) = self.fence.take_down()
         {
             warn!("{error}");

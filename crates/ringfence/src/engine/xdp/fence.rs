@@ -44,6 +44,8 @@ pub struct Fence {
     taken_over: bool,
     /// The maps hold a policy.
     filled: bool,
+    /// Programs of an earlier daemon were found.
+    stood: bool,
     /// Held while this value lives: one process at a time changes a fence.
     _lock: File,
 }
@@ -75,6 +77,7 @@ impl Fence {
         let pins = Pins::below(bpffs);
         pins.create()?;
         let lock = pins.lock()?;
+        let stood = pins.stand();
         pins.check()?;
         let mut loader = EbpfLoader::new();
         if verbose {
@@ -121,6 +124,7 @@ impl Fence {
             tables,
             taken_over,
             filled: taken_over,
+            stood,
             _lock: lock,
         })
     }
@@ -128,6 +132,11 @@ impl Fence {
     /// Whether the maps of an earlier daemon were found.
     pub fn taken_over(&self) -> bool {
         self.taken_over
+    }
+
+    /// Whether a fence stood before this one was loaded, of whatever layout.
+    pub fn stood(&self) -> bool {
+        self.stood
     }
 
     /// Takes the fence down: detaches the program everywhere, and forgets all that is pinned.

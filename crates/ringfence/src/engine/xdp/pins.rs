@@ -49,9 +49,17 @@ impl Pins {
             })
     }
 
-    /// Locks the directory for as long as the file is open.
+    /// Whether a program is pinned, of any layout.
+    pub fn stand(&self) -> bool {
+        let entries = |path| fs::read_dir(path).into_iter().flatten().flatten();
+        entries(self.bpffs.join("ringfence"))
+            .flat_map(|layout| entries(layout.path()))
+            .any(|pin| pin.file_name().to_string_lossy().starts_with(LINK))
+    }
+
+    /// Locks the pins of all layouts for as long as the file is open.
     pub fn lock(&self) -> Result<File, FenceError> {
-        let path = &self.directory;
+        let path = &self.bpffs.join("ringfence");
         let failed = |source| FenceError::Pin {
             action: "lock",
             path: path.clone(),
