@@ -121,12 +121,25 @@ fn a_second_daemon_is_refused_before_it_changes_anything() {
     let config = fence
         .write("other.toml", &policy("\"eth1\"", "\"RU\""))
         .unwrap();
-    for shadow in [&[][..], &["--shadow"]] {
-        let mut second = fence.run(&["--config", config.to_str().unwrap()]);
-        let refused = second.args(shadow).output().unwrap();
+    // At the same socket, and with one of its own.
+    for (options, why) in [
+        (&[][..], "a daemon runs already"),
+        (
+            &["--shadow", "--socket", "other.sock"],
+            "another daemon holds the fence",
+        ),
+    ] {
+        let mut second = fence.command();
+        second.args(["run", "--config", config.to_str().unwrap()]);
+        second.arg("--bpffs").arg(fence.bpffs());
+        second.arg("--state").arg(fence.state());
+        if options.is_empty() {
+            second.arg("--socket").arg(fence.socket());
+        }
+        let refused = second.args(options).output().unwrap();
         let message = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(1), "{message}");
-        assert!(message.contains("another daemon"), "{message}");
+        assert!(message.contains(why), "{message}");
         assert_eq!(xdp(&lab, "eth1"), program);
         assert!(!passes(&lab, &wire, "eth1"));
     }

@@ -1,9 +1,14 @@
 //! The daemon: it fills the kernel's tables, hears its events and answers the command line. The fence stands without it.
 
 mod answer;
+mod bans;
 mod event;
+mod lists;
 mod lockout;
+mod options;
 mod state;
+mod status;
+mod trial;
 mod trunks;
 
 use std::io::{IsTerminal, Write};
@@ -18,7 +23,8 @@ use tracing::{error, info, warn};
 use zerocopy::FromBytes;
 
 pub use event::Record;
-pub use state::{CONFIG, Daemon, Options};
+pub use options::{CONFIG, Options};
+pub use state::Daemon;
 
 use crate::control::{Answer, Request, serve};
 use crate::engine::xdp::{check_privilege, readiness};
@@ -75,7 +81,7 @@ async fn guard(options: Options) -> Result<()> {
                 if let Ok(now) = NotifyState::monotonic_usec_now() {
                     tell(&[NotifyState::Reloading, now]);
                 }
-                if let Err(error) = daemon.reload() {
+                if let Err(error) = daemon.reload(daemon.options.yes, None, None) {
                     error!("{error:#}");
                 }
                 tell(&[NotifyState::Ready]);

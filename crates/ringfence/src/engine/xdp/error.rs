@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// Why the fence does not stand, or could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum FenceError {
-    /// A capability is missing.
-    #[error("the capability {0} is missing; run as root, or give it to the process")]
-    Privilege(&'static str),
+    /// Capabilities are missing.
+    #[error("missing: {0}; run as root, or give the process these capabilities")]
+    Privilege(String),
     /// The directory is not on a BPF file system.
     #[error(
         "{} is not a BPF file system; run `mount -t bpf bpf {}`, or name another with --bpffs",

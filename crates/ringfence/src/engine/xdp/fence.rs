@@ -289,6 +289,24 @@ impl Fence {
         self.mark(subject)
     }
 
+    /// The ban of a subject, over or not.
+    pub(super) fn ban_of(&self, subject: Address) -> Result<Option<Box<Ban>>, FenceError> {
+        self.tables
+            .bans
+            .get(&subject)
+            .map_err(failed("BANS", "read"))
+    }
+
+    /// The table of counters with this name.
+    pub(super) fn counters(&self, name: &'static str) -> Result<&Table<u32, u64>, FenceError> {
+        match name {
+            "COUNTERS" => Ok(&self.tables.counters),
+            "COUNTRIES" => Ok(&self.tables.countries),
+            "EVENT_STATS" => Ok(&self.tables.events),
+            _ => Err(FenceError::Missing(name)),
+        }
+    }
+
     /// Sets the bit of a banned subject in the filter that stands before the bans. The kernel sets bits of its own at
     /// the same time: one that is lost to it here is set by the next scan of the bans.
     fn mark(&self, subject: Address) -> Result<(), FenceError> {
@@ -315,12 +333,7 @@ impl Fence {
     pub fn scan_bans(&mut self, now: u64) -> Result<Vec<(Address, Ban)>, FenceError> {
         let mut bans = Vec::new();
         for subject in self.tables.bans.keys().map_err(failed("BANS", "read"))? {
-            let Some(ban) = self
-                .tables
-                .bans
-                .get(&subject)
-                .map_err(failed("BANS", "read"))?
-            else {
+            let Some(ban) = self.ban_of(subject)? else {
                 continue;
             };
             if ban.until <= now {
