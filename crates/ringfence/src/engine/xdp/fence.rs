@@ -1,7 +1,6 @@
 //! The fence in the kernel: loaded, taken over, filled and swapped.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::clock::{boot_offset, random_key};
 use super::layout::{EVENTS, LISTS_ROOM, ListKey, MAPS};
+use super::pins::Lock;
 use super::raw::{Table, wait_for_readers};
 use super::{FenceError, Pins};
 
@@ -47,7 +47,7 @@ pub struct Fence {
     /// Programs of an earlier daemon were found.
     stood: bool,
     /// Held while this value lives: one process at a time changes a fence.
-    _lock: File,
+    _lock: Lock,
 }
 
 struct Tables {
@@ -174,10 +174,13 @@ impl Fence {
         countries: Option<&CountryTable>,
         lists: Lists,
     ) -> Result<(), FenceError> {
-        if lists.len() > LISTS_ROOM as usize {
+        // The old prefixes go last, so that all need room for a moment. Without it nothing is changed.
+        let kept = self.lists.keys().filter(|key| !lists.contains_key(*key));
+        let count = lists.len() + kept.count();
+        if count > LISTS_ROOM as usize {
             return Err(FenceError::Full {
-                what: "prefixes on lists",
-                count: lists.len(),
+                what: "prefixes on the new and the old lists together",
+                count,
                 room: LISTS_ROOM,
             });
         }
