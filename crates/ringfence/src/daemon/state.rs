@@ -129,7 +129,7 @@ impl Daemon {
 
     /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
     pub fn give_up(&self) {
-        if self.fence.first()
+        if !self.fence.stood()
             && let Err(error) = self.fence.take_down()
         {
             warn!("{error}");
@@ -301,7 +301,8 @@ impl Daemon {
         self.attach()
     }
 
-    /// Attaches wherever it is not, and detaches where it no longer should be.
+    /// Attaches wherever it is not, and detaches where it no longer should be. An error is that of the first interface
+    /// that could not be guarded.
     pub fn attach(&mut self) -> Result<()> {
         for name in self.fence.attached() {
             if !self.guarded.iter().any(|(guarded, ..)| *guarded == name) {
@@ -309,6 +310,7 @@ impl Daemon {
                 self.fence.detach(&name)?;
             }
         }
+        let mut failed = None;
         for (name, attached, how) in &mut self.guarded {
             let found = self
                 .watch
@@ -325,12 +327,18 @@ impl Daemon {
             if *attached == Some(found.index) {
                 continue;
             }
-            *how = match self.fence.attach(name, found.index)? {
-                Attached::Driver => "driver".to_owned(),
-                Attached::Generic { why } => {
+            *how = match self.fence.attach(name, found.index) {
+                // The others are guarded all the same.
+                Err(error) => {
+                    *how = error.to_string();
+                    failed.get_or_insert(error);
+                    continue;
+                }
+                Ok(Attached::Driver) => "driver".to_owned(),
+                Ok(Attached::Generic { why }) => {
                     format!("generic, since the driver's mode was refused: {why}")
                 }
-                Attached::TakenOver => match found.xdp {
+                Ok(Attached::TakenOver) => match found.xdp {
                     Some(net::XdpAttachment {
                         mode: net::XdpMode::Generic,
                         ..
@@ -341,7 +349,7 @@ impl Daemon {
             *attached = Some(found.index);
             info!("guarding {name} ({how})");
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Takes in an event; the two ends of a TCP session that is to be ended, if it is.

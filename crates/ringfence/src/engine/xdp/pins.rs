@@ -20,6 +20,17 @@ pub struct Pins {
     layout: u32,
 }
 
+/// The right to change what is pinned.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough while a child that was just forked has it too.
+        let _ = self.0.unlock();
+    }
+}
+
 const LINK: &str = "link-";
 
 impl Pins {
@@ -73,9 +84,17 @@ impl Pins {
             .map_err(failed("make", &self.directory))
     }
 
-    /// Locks the directory for as long as the file is open.
-    pub fn lock(&self) -> Result<File, FenceError> {
-        let path = &self.directory;
+    /// Whether a program is pinned, of any layout.
+    pub fn stand(&self) -> bool {
+        let entries = |path| fs::read_dir(path).into_iter().flatten().flatten();
+        entries(self.bpffs.join("ringfence"))
+            .flat_map(|layout| entries(layout.path()))
+            .any(|pin| pin.file_name().to_string_lossy().starts_with(LINK))
+    }
+
+    /// Locks the pins of all layouts for as long as the value lives.
+    pub fn lock(&self) -> Result<Lock, FenceError> {
+        let path = &self.bpffs.join("ringfence");
         let failed = |source| FenceError::Pin {
             action: "lock",
             path: path.clone(),
@@ -83,7 +102,7 @@ impl Pins {
         };
         let directory = File::open(path).map_err(failed)?;
         match directory.try_lock() {
-            Ok(()) => Ok(directory),
+            Ok(()) => Ok(Lock(directory)),
             Err(TryLockError::WouldBlock) => Err(FenceError::Held { path: path.clone() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use ringfence_core::address::Address;
+use ringfence_core::bench::{Listed, list_flags};
 use ringfence_core::country::CountryTable;
 use ringfence_core::policy::Policy;
 use tempfile::TempDir;
@@ -147,4 +149,36 @@ fn a_fence_is_taken_over_in_place() {
         });
         run.join().unwrap();
     });
+}
+
+#[test]
+fn lists_without_room_leave_the_old_ones_whole() {
+    let Some(bpffs) = Bpffs::mount() else { return };
+    // So many addresses of one /8, permitted.
+    let many = |first: u8| -> Lists {
+        let addresses = (0..70_000u32).map(|n| {
+            let [_, b, c, d] = n.to_be_bytes();
+            (Address::v4([first, b, c, d]), 128)
+        });
+        let permitted = Listed {
+            flags: list_flags::PERMITTED,
+            neighbours: 0,
+        };
+        addresses.map(|key| (key, permitted)).collect()
+    };
+    let countries = CountryTable::new_box_zeroed().unwrap();
+    let mut fence = Fence::load(bpffs.path(), false).unwrap();
+    fence.put(&policy(1), Some(&countries), many(10)).unwrap();
+    let error = fence.put(&policy(2), None, many(11)).unwrap_err();
+    assert!(
+        matches!(error, FenceError::Full { count: 140_000, .. }),
+        "{error}"
+    );
+    drop(fence);
+    let mut fence = Fence::load(bpffs.path(), false).unwrap();
+    assert_eq!(fence.listed(), 70_000);
+    // Part of the way is room enough.
+    fence.put(&policy(2), None, Lists::new()).unwrap();
+    fence.put(&policy(3), None, many(11)).unwrap();
+    assert_eq!(fence.listed(), 70_000);
 }
