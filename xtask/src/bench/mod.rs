@@ -4,7 +4,6 @@
 //! drop, a bare pass, the source of packets before a bare drop, and the same source before the
 //! program. The last less the one before it is the cost of the program less that of a bare drop.
 
-mod frames;
 mod programs;
 mod scenario;
 

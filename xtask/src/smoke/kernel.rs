@@ -53,6 +53,12 @@ impl Kernel {
             release,
         })
     }
+
+    /// A module, by its path below the kernel's own.
+    pub fn module(&self, path: &str) -> PathBuf {
+        let modules = self.directory.join("lib/modules").join(&self.release);
+        modules.join("kernel").join(path)
+    }
 }
 
 /// The name of the package that the system's lists hold to be current.

@@ -18,7 +18,7 @@ pub struct Machine<'a> {
     pub kernel: &'a Path,
     pub initrd: &'a Path,
     /// For the guest's program.
-    pub arguments: &'a [String],
+    pub arguments: &'a str,
     pub accel: &'a str,
     pub memory: u32,
 }
@@ -48,7 +48,7 @@ impl Machine<'_> {
             match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.ends_with(PASSED) => break Ok(true),
                 Ok(line) if line.ends_with(FAILED) => break Ok(false),
-                Ok(line) => show(&line),
+                Ok(line) => println!("{line}"),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     break Err("was not done in time (--timeout)");
                 }
@@ -70,27 +70,21 @@ impl Machine<'_> {
         command.args([
             "-smp",
             "1",
-            "-nographic",
-            "-no-reboot",
             "-nodefaults",
+            "-no-reboot",
+            "-display",
+            "none",
             "-serial",
             "stdio",
         ]);
         command.arg("-kernel").arg(self.kernel);
         command.arg("-initrd").arg(self.initrd);
-        let arguments = self.arguments.join(" ");
         command.arg("-append");
-        command.arg(format!("console=ttyS0 quiet panic=-1 -- {arguments}"));
+        command.arg(format!(
+            "console=ttyS0 quiet panic=-1 -- {}",
+            self.arguments
+        ));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
-}
-
-/// Prints a line of the guest's without the marks by which firmware moves the cursor.
-fn show(line: &str) {
-    let text: String = line
-        .chars()
-        .filter(|it| !it.is_control() || *it == '\t')
-        .collect();
-    println!("{text}");
 }

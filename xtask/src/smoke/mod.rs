@@ -17,9 +17,9 @@ use machine::Machine;
 /// Boots Debian 12's kernel in qemu and proves that the BPF object works there; as root.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The object to try
-    #[arg(long, default_value = "crates/ringfence/bpf/ringfence.o")]
-    object: PathBuf,
+    /// Another object than the committed one: the daemon has that inside, so this one is loaded only
+    #[arg(long, requires = "load_only")]
+    object: Option<PathBuf>,
     /// Load the programs of the object, report what the verifier says, and end
     #[arg(long)]
     load_only: bool,
@@ -43,6 +43,8 @@ pub struct Args {
     timeout: u64,
 }
 
+/// The object that is committed.
+const OBJECT: &str = "crates/ringfence/bpf/ringfence.o";
 /// The guest's own program, which is its /init.
 const GUEST: &str = "smoke-guest";
 
@@ -56,15 +58,19 @@ pub fn run(args: Args) -> Result<()> {
     ]))?;
     let mut image = Image::new();
     image.program("/init", &built(GUEST))?;
-    image.file("/object.o", &args.object)?;
-    let mut arguments = vec![
-        "load".to_owned(),
-        args.log.to_string(),
-        args.tail.to_string(),
-    ];
-    if !args.load_only {
-        arguments = vec!["all".to_owned()];
-    }
+    image.file(
+        "/object.o",
+        args.object.as_deref().unwrap_or(Path::new(OBJECT)),
+    )?;
+    let arguments = if args.load_only {
+        format!("load {} {}", args.log, args.tail)
+    } else {
+        shell::run(cargo().args(["build", "--locked", "--quiet", "--bin", "ringfence"]))?;
+        image.program("/bin/ringfence", &built("ringfence"))?;
+        image.program("/bin/ip", Path::new("/sbin/ip"))?;
+        image.file("/veth.ko", &kernel.module("drivers/net/veth.ko"))?;
+        "all".to_owned()
+    };
     let initrd = kernel.directory.join("initrd");
     image.write(&initrd)?;
     let machine = Machine {
