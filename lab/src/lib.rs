@@ -30,6 +30,7 @@ pub use packets::{Packet, PacketCounter};
 pub use phone::{CallReport, Phone, Transport};
 pub use process::Finished;
 pub use sipp::SippReport;
+pub use sweep::{PREFIX, sweep};
 pub use topology::{Lab, PBX_V4, PBX_V6, Subnets};
 
 /// Whether the caller must skip: says so on standard output when the process is not root.

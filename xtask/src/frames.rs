@@ -5,9 +5,10 @@ use std::net::IpAddr;
 /// Where the source address of an IPv4 or IPv6 frame stands.
 pub const SOURCE_V4: usize = 26;
 const SOURCE_V6: usize = 22;
-/// Where an IPv4 frame has its header, and there the header's checksum.
+/// Where an IPv4 frame has its header.
 const HEADER_V4: std::ops::Range<usize> = 14..34;
-const CHECKSUM_V4: usize = 24;
+/// Where it has the checksum of that.
+pub const CHECKSUM_V4: usize = 24;
 
 /// A UDP datagram to 192.0.2.10 (or 2001:db8::10), from an address.
 pub fn udp_from(source: IpAddr, port: u16, payload: &[u8]) -> Vec<u8> {

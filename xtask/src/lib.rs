@@ -1,4 +1,5 @@
-//! What the commands and their guest programs share: frames, and a wire to put them on.
+//! What the commands and the guest's program share: frames, a wire to put them on, and the system call `bpf`.
 
+pub mod bpf;
 pub mod frames;
 pub mod wire;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -11,56 +11,13 @@ use aya::maps::MapData;
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use aya_obj::{EbpfSectionKind, Function, Object, ProgramSection};
 use ringfence::engine::trial::put;
+use xtask::bpf::{self, Types, Xdp};
 
-/// Commands of `bpf` (linux/bpf.h).
-const PROG_LOAD: libc::c_long = 5;
-const BTF_LOAD: libc::c_long = 18;
-const MAP_FREEZE: libc::c_long = 22;
-const PROG_TYPE_XDP: u32 = 6;
-const ATTACH_XDP: u32 = 37;
 /// The program takes packets of more than one buffer.
 const HAS_FRAGS: u32 = 1 << 5;
 /// A log of the verifier's sums fits in the first, any other in what the kernel permits at most.
 const SUMS_ROOM: usize = 1 << 20;
 const LOG_ROOM: usize = 1 << 29;
-
-/// The attributes of BPF_PROG_LOAD, up to those that an object with BTF needs.
-#[repr(C)]
-struct ProgLoad {
-    kind: u32,
-    instructions: u32,
-    code: u64,
-    licence: u64,
-    log_level: u32,
-    log_size: u32,
-    log: u64,
-    version: u32,
-    flags: u32,
-    name: [u8; 16],
-    interface: u32,
-    attach_type: u32,
-    btf: u32,
-    function_size: u32,
-    functions: u64,
-    function_count: u32,
-    line_size: u32,
-    lines: u64,
-    line_count: u32,
-    zero: u32,
-}
-
-/// Calls `bpf`.
-///
-/// # Safety
-/// Every address in `attributes` must be valid for what the command reads and writes there.
-unsafe fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<i32> {
-    // SAFETY: the attributes are readable; the caller answers for the addresses in them.
-    let answer = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<T>()) };
-    if answer < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    i32::try_from(answer).map_err(io::Error::other)
-}
 
 /// Loads every program of the object; whether the kernel took them all.
 pub fn all(path: &str, level: u32, tail: usize) -> Result<bool> {
@@ -114,33 +71,12 @@ pub fn all(path: &str, level: u32, tail: usize) -> Result<bool> {
 
 /// Loads the types of the object, without which the kernel knows no callbacks.
 fn load_btf(object: &mut Object) -> Result<OwnedFd> {
-    /// The attributes of BPF_BTF_LOAD.
-    #[repr(C)]
-    struct BtfLoad {
-        types: u64,
-        log: u64,
-        size: u32,
-        log_size: u32,
-        log_level: u32,
-        zero: u32,
-    }
     let features = aya::features().btf().context("the kernel knows no BTF")?;
     let types = object
         .fixup_and_sanitize_btf(features)?
         .context("the object has no BTF")?
         .to_bytes();
-    let attributes = BtfLoad {
-        types: types.as_ptr() as u64,
-        log: 0,
-        size: types.len() as u32,
-        log_size: 0,
-        log_level: 0,
-        zero: 0,
-    };
-    // SAFETY: the types outlive the call.
-    let fd = unsafe { bpf(BTF_LOAD, &attributes) }.context("the kernel refuses the BTF")?;
-    // SAFETY: the kernel opened it for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    bpf::load_types(&types).context("the kernel refuses the BTF")
 }
 
 /// Makes the maps of the object and tells its programs of them.
@@ -157,9 +93,7 @@ fn make_maps(object: &mut Object) -> Result<Vec<MapData>> {
             put(fd, &[0; 4], map.data()).with_context(|| format!("cannot fill the map {name}"))?;
         }
         if map.section_kind() == EbpfSectionKind::Rodata {
-            // SAFETY: the attributes are a descriptor, and hold no address.
-            unsafe { bpf(MAP_FREEZE, &fd.as_raw_fd()) }
-                .with_context(|| format!("cannot freeze the map {name}"))?;
+            bpf::freeze(fd).with_context(|| format!("cannot freeze the map {name}"))?;
         }
         made.push((name.clone(), map.clone(), data));
     }
@@ -179,35 +113,27 @@ fn load(
     function: &Function,
     flags: u32,
     btf: &OwnedFd,
-    level: u32,
+    log_level: u32,
     log: &mut [u8],
 ) -> io::Result<OwnedFd> {
     let functions = function.func_info.func_info_bytes();
     let lines = function.line_info.line_info_bytes();
-    let attributes = ProgLoad {
-        kind: PROG_TYPE_XDP,
-        instructions: function.instructions.len() as u32,
-        code: function.instructions.as_ptr() as u64,
-        licence: c"Dual MIT/GPL".as_ptr() as u64,
-        log_level: level,
-        log_size: log.len() as u32,
-        log: log.as_mut_ptr() as u64,
-        version: 0,
-        flags,
-        name: *b"smoke\0\0\0\0\0\0\0\0\0\0\0",
-        interface: 0,
-        attach_type: ATTACH_XDP,
-        btf: btf.as_raw_fd().cast_unsigned(),
-        function_size: function.func_info_rec_size as u32,
-        functions: functions.as_ptr() as u64,
-        function_count: function.func_info.len() as u32,
-        line_size: function.line_info_rec_size as u32,
-        lines: lines.as_ptr() as u64,
-        line_count: function.line_info.len() as u32,
-        zero: 0,
+    let code = &function.instructions;
+    // SAFETY: instructions are 8 bytes each without padding, and outlive the call.
+    let code =
+        unsafe { std::slice::from_raw_parts(code.as_ptr().cast::<u8>(), size_of_val(&code[..])) };
+    let types = Types {
+        btf: btf.as_fd(),
+        functions: &functions,
+        function_size: function.func_info_rec_size,
+        lines: &lines,
+        line_size: function.line_info_rec_size,
     };
-    // SAFETY: code, log, functions, lines and licence outlive the call, in the lengths that are given.
-    let fd = unsafe { bpf(PROG_LOAD, &attributes) }?;
-    // SAFETY: the kernel opened it for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let program = Xdp {
+        code,
+        flags,
+        types: Some(types),
+        log_level,
+    };
+    bpf::load(&program, log)
 }
