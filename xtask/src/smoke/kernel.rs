@@ -36,7 +36,7 @@ impl Kernel {
                 let name = output(Command::new("dpkg-deb").arg("-f").arg(file).arg("Package"))?;
                 (name, Some(fs::canonicalize(file)?))
             }
-            None => (current()?, None),
+            None => (current().or_else(|_| refreshed())?, None),
         };
         let directory = home.join(&name);
         if file.is_some() || !directory.join("unpacked").exists() {
@@ -72,6 +72,12 @@ fn current() -> Result<String> {
     Ok(name.to_owned())
 }
 
+/// The same, once the lists are those of today.
+fn refreshed() -> Result<String> {
+    shell::run(Command::new("apt-get").args(["update", "-q"])).context(REMEDY)?;
+    current()
+}
+
 fn download(home: &Path, name: &str) -> Result<PathBuf> {
     let files = || -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(home)?.collect::<std::io::Result<Vec<_>>>()?;
@@ -85,7 +91,7 @@ fn download(home: &Path, name: &str) -> Result<PathBuf> {
     if files()?.is_empty() {
         shell::run(
             Command::new("apt-get")
-                .args(["download", "-q", name])
+                .args(["download", "-q", "-o", "APT::Sandbox::User=root", name])
                 .current_dir(home),
         )
         .context("cannot download the kernel; run `apt-get update` and try again")?;

@@ -23,6 +23,7 @@ pub struct Daemon(Child);
 impl Daemon {
     /// Starts it and waits until it answers; how long that took.
     pub fn start() -> Result<(Self, Duration)> {
+        println!("starting `ringfence run`");
         let begun = Instant::now();
         let log = File::create(LOG)?;
         let child = Command::new(PROGRAM)
