@@ -162,6 +162,9 @@ pub struct Scan {
     pub(crate) request: u32,
     /// 1: the segment repeats bytes from before the message last judged.
     pub(crate) older: u32,
+    /// 1: the text in the window is the whole message.
+    pub(crate) closed: u32,
+    reserved: u32,
     /// Walks and searches: the next byte, and the byte to stop before.
     at: u32,
     limit: u32,
@@ -246,7 +249,6 @@ impl Scan {
         let at = (black_box(length) >> 3) as usize;
         self.window[at & (WORDS - 1)] = head(self.window[at & (WORDS - 1)], length & 7);
         self.window[(at + 1) & (WORDS - 1)] = 0;
-        self.spans = [0; KINDS];
         self.seen = 0;
         self.twice = 0;
         self.last = 0;
@@ -285,13 +287,15 @@ impl Scan {
     /// The value of the first line of its kind.
     #[inline(always)]
     pub fn span(&self, kind: Kind) -> Span {
-        Span::unpack(self.spans[kind as usize & (KINDS - 1)])
+        self.span_of(kind as u32)
     }
 
     /// The value of the first line of the kind with this number.
     #[inline(always)]
     pub fn span_of(&self, kind: u32) -> Span {
-        Span::unpack(self.spans[kind as usize & (KINDS - 1)])
+        // What was not seen is an older message's.
+        let seen = self.seen >> (kind & 31) & 1;
+        Span::unpack(self.spans[kind as usize & (KINDS - 1)] & seen.wrapping_neg())
     }
 
     /// Whether a line of this kind was there.

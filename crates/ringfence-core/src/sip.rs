@@ -512,11 +512,11 @@ impl Step for Values {
     }
 }
 
-/// Looks for one of the domains in Request-URI, To, From and Route, and for signatures where
-/// they may stand. `request` is the Request-URI, empty for a response; `service` is 0 where no
+/// Plans the walks: for one of the domains in Request-URI, To, From and Route, and for signatures
+/// where they may stand. `request` is the Request-URI, empty for a response; `service` is 0 where no
 /// domain is asked for.
 #[inline(always)]
-pub fn inspect<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u8) {
+pub fn plan<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u8) {
     let automaton = &policy.automaton;
     let start = |location| automaton.start(location);
     scan.begin_jobs();
@@ -558,7 +558,6 @@ pub fn inspect<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service
     scan.add_job(start(Location::WholeMessage), whole, Stops::Never, false);
     let anywhere = automaton.domain_anywhere_start(usize::from(service));
     scan.add_job(anywhere, whole, Stops::Never, true);
-    walk::<B>(scan, policy);
 }
 
 /// Whether a name (a TLS server name, an HTTP host) is one of the service's domains.

@@ -18,6 +18,8 @@ pub mod demo;
 pub mod engine;
 /// The kernel's view of the network, over netlink.
 pub mod net;
+/// What the process may do.
+pub mod privilege;
 /// Host names of trunks and their addresses.
 pub mod resolve;
 /// Signatures of scanners and attack tools.

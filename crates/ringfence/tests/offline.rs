@@ -173,3 +173,56 @@ fn check_counts_and_refuses() {
     assert_eq!(bad.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&bad.stderr).contains("bad.toml:2:"));
 }
+
+/// Commands that show what was said by command, where no daemon runs.
+#[test]
+fn the_store_answers_without_a_daemon_and_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("none");
+    let shown = |args: &[&str]| {
+        let args = [args, &["--socket", "no-socket", "--format", "json"]].concat();
+        ringfence(directory.path(), &args)
+    };
+    let output = shown(&["bans"]);
+    assert!(output.status.success());
+    assert_eq!(lines(&output), [serde_json::json!([])]);
+    assert!(!state.exists(), "a missing store is not made");
+
+    let mut store = ringfence::store::Store::open(&state).unwrap().store;
+    let now = jiff::Timestamp::now();
+    store
+        .put_ban(&ringfence::store::Ban {
+            address: [192, 0, 2, 7].into(),
+            prefix_len: 32,
+            reason: "manual".into(),
+            since: now,
+            until: now + std::time::Duration::from_secs(600),
+            times: 1,
+            evidence: None,
+            note: String::new(),
+        })
+        .unwrap();
+    store
+        .set_country("IE", Some(ringfence::store::CountryRule::Allow))
+        .unwrap();
+    drop(store);
+    let output = shown(&["bans"]);
+    assert_eq!(lines(&output)[0][0]["address"], "192.0.2.7");
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert!(note.contains("no daemon answers"), "{note}");
+    assert_eq!(lines(&shown(&["country", "list"]))[0][0]["code"], "IE");
+    assert_eq!(lines(&shown(&["deny", "list"])), [serde_json::json!([])]);
+    let looked = shown(&["lookup", "192.0.2.7"]);
+    assert_eq!(lines(&looked)[0]["lists"][0]["list"], "ban");
+    // A change needs the daemon.
+    assert_eq!(shown(&["deny", "add", "192.0.2.9"]).status.code(), Some(1));
+
+    let file = state.join("ringfence.db");
+    fs::write(&file, "no database ".repeat(200)).unwrap();
+    let looked = shown(&["lookup", "192.0.2.7"]);
+    assert!(looked.status.success());
+    let told = String::from_utf8(looked.stderr).unwrap();
+    assert!(told.contains("are left out"), "{told}");
+    assert_eq!(shown(&["bans"]).status.code(), Some(1));
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 2, "nothing is moved");
+}

@@ -1,6 +1,6 @@
 //! The first bytes of a TLS or WebSocket connection: by what name it asks for us.
 
-use super::{Judge, message};
+use super::{Judge, Part, message};
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
 use crate::flow::Phase;
@@ -13,7 +13,7 @@ use crate::tls::{self, Hello};
 
 impl<B: Bench> Judge<'_, B> {
     /// The first segment with data; the rest of the connection goes by what became of it.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn greeting(&mut self) -> Reason {
         // Data that does not begin the flow belongs to a connection older than the fence.
         if self.scan.flow.phase() == Phase::Unknown {
@@ -79,7 +79,7 @@ impl<B: Bench> Judge<'_, B> {
                 _ => known = false,
             }
         }
-        match self.spend() {
+        match self.reason(Part::Spend) {
             Reason::Clean if !known => Reason::Undecided,
             reason => reason,
         }
@@ -112,6 +112,6 @@ impl<B: Bench> Judge<'_, B> {
         if self.asks_for_name() && !self.names_us(host.pack()) {
             return Reason::Domain;
         }
-        self.spend()
+        self.reason(Part::Spend)
     }
 }

@@ -12,5 +12,5 @@ pub struct Args {}
 
 /// Shows the bans.
 pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    remote::send(&Request::Bans, global)
+    remote::send_or_read(&Request::Bans, global)
 }

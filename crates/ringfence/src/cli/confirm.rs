@@ -7,9 +7,7 @@ use crate::control::Request;
 
 /// Nothing but the global options.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Example:\n  ringfence run --enforce --confirm 60s\n  ringfence confirm"
-)]
+#[command(after_long_help = "Example:\n  ringfence reload --confirm 60s\n  ringfence confirm")]
 pub struct Args {}
 
 /// Keeps the policy that is on trial.

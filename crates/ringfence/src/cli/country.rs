@@ -48,5 +48,5 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         Action::Deny { code } => (Some(code), Some(false)),
         Action::Forget { code } => (Some(code), None),
     };
-    remote::send(&Request::Country { code, allow }, global)
+    remote::send_or_read(&Request::Country { code, allow }, global)
 }

@@ -1,6 +1,5 @@
 //! `ringfence demo`: the fence in the kernel, shown without touching the host's network.
 
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use anyhow::Context;
 
 use super::{FAILED, Format, Global};
 use crate::demo::{self, Player};
+use crate::privilege;
 
 /// Show the fence at work, in network namespaces of its own
 #[derive(Debug, clap::Args)]
@@ -31,9 +31,8 @@ pub struct Args {
 /// # Errors
 /// When a capability is missing or the kernel refuses a step.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let status =
-        fs::read_to_string("/proc/self/status").context("cannot read what this process may do")?;
-    let missing = missing(&status);
+    let missing =
+        privilege::missing(privilege::DEMO).context("cannot read what this process may do")?;
     if !missing.is_empty() {
         anyhow::bail!(
             "the demonstration needs {}; run it as root",
@@ -72,24 +71,6 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::from(FAILED)
     })
-}
-
-/// Which of the capabilities that it needs are not in effect, by the text of `/proc/self/status`.
-/// Source of the numbers: capabilities(7). CAP_SYS_ADMIN includes CAP_BPF.
-fn missing(status: &str) -> Vec<&'static str> {
-    let held = status
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
-        .unwrap_or(0);
-    [
-        ("CAP_NET_ADMIN", 12),
-        ("CAP_NET_RAW", 13),
-        ("CAP_SYS_ADMIN", 21),
-    ]
-    .into_iter()
-    .filter(|(_, bit)| held >> bit & 1 == 0)
-    .map(|(name, _)| name)
-    .collect()
 }
 
 /// Draws the table over the one of `above` lines; how many lines it has.
@@ -144,17 +125,4 @@ fn summary(players: &[Player]) -> String {
          Next, `ringfence doctor` says whether this host is ready, and `ringfence run` shows in \
          shadow mode what a fence would drop here, while everything passes."
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_capabilities_are_named() {
-        let status = |held: u64| format!("Name:\tringfence\nCapEff:\t{held:016x}\n");
-        assert!(missing(&status(u64::MAX)).is_empty());
-        assert_eq!(missing(&status(1 << 12 | 1 << 13)), ["CAP_SYS_ADMIN"]);
-        assert_eq!(missing("").len(), 3);
-    }
 }

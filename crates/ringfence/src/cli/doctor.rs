@@ -11,14 +11,10 @@ use serde_json::json;
 
 use super::{FAILED, Format, Global, offline};
 use crate::net::{self, Interface, LinkType, Route, XdpMode};
+use crate::privilege;
 
 /// The oldest kernel that loads the programs.
 const FLOOR: (u32, u32) = (6, 1);
-/// Capabilities by bit (linux/capability.h) that loading and attaching take.
-const CAPABILITIES: [(u32, &str); 3] =
-    [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
-/// CAP_SYS_ADMIN stands for the two younger ones.
-const SYS_ADMIN: u32 = 21;
 /// Programs that filter too, by the name of their process.
 const FILTERS: [&str; 5] = [
     "fail2ban-server",
@@ -86,10 +82,9 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let (interfaces, routes) =
         runtime.block_on(async { anyhow::Ok((net::interfaces().await?, net::routes().await?)) })?;
     let release = nix::sys::utsname::uname()?;
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mut findings = vec![
         kernel(&release.release().to_string_lossy()),
-        capabilities(&status),
+        capabilities(privilege::missing(privilege::FENCE)),
         mount(bpffs),
         compiler(fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()),
     ];
@@ -148,24 +143,14 @@ fn kernel(release: &str) -> Finding {
     )
 }
 
-fn capabilities(status: &str) -> Finding {
-    let held = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|text| u64::from_str_radix(text.trim(), 16).ok())
-        .unwrap_or(0);
-    let has = |bit: u32| held >> bit & 1 == 1;
-    let missing: Vec<_> = CAPABILITIES
-        .iter()
-        .filter(|(bit, _)| !(has(*bit) || (*bit > 31 && has(SYS_ADMIN))))
-        .map(|(_, name)| *name)
-        .collect();
-    if missing.is_empty() {
-        return finding("capabilities", State::Fine, "all there".to_owned(), "");
-    }
-    let found = format!("{} missing", missing.join(", "));
+fn capabilities(missing: io::Result<Vec<&str>>) -> Finding {
+    let (state, found) = match missing {
+        Ok(missing) if missing.is_empty() => (State::Fine, "all there".to_owned()),
+        Ok(missing) => (State::Problem, format!("{} missing", missing.join(", "))),
+        Err(error) => (State::Note, format!("the kernel does not say: {error}")),
+    };
     let remedy = "run as root, or give them with AmbientCapabilities= in the systemd unit";
-    finding("capabilities", State::Problem, found, remedy)
+    finding("capabilities", state, found, remedy)
 }
 
 fn mount(bpffs: &Path) -> Finding {
@@ -346,23 +331,10 @@ mod tests {
     }
 
     #[test]
-    fn missing_capabilities_are_named() {
-        let nothing = capabilities("CapEff:\t0000000000000000\n");
-        assert_eq!(nothing.found, "CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF missing");
-        let all = capabilities("Name:\tx\nCapEff:\t000001ffffffffff\n");
-        assert_eq!((all.state, all.remedy.as_str()), (State::Fine, ""));
-        let old = 1u64 << SYS_ADMIN | 1 << 12;
-        assert_eq!(
-            capabilities(&format!("CapEff: {old:016x}")).state,
-            State::Fine
-        );
-    }
-
-    #[test]
     fn every_trouble_has_a_remedy() {
         let findings = [
             kernel("5.10.0"),
-            capabilities(""),
+            capabilities(Ok(vec!["CAP_BPF"])),
             mount(Path::new("/proc")),
             compiler(Some("0\n".to_owned())),
             filters(&BTreeSet::from(["firewalld".to_owned()])),

@@ -11,6 +11,7 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+mod list;
 pub mod lookup;
 pub mod man;
 mod message;

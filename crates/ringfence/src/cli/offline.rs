@@ -1,5 +1,6 @@
 //! What the commands that need no daemon begin with: configuration, country data, a fence in memory.
 
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,10 @@ use ringfence_core::hash::Key;
 
 use super::Global;
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
+use crate::control::List;
 use crate::country::{CountryData, CountryError};
 use crate::engine::memory::Memory;
-use crate::store::{self, CountryRule, ListKind, Store};
+use crate::store::{self, CountryOverride, CountryRule, ListKind, Store, StoreError};
 use crate::tables::{self, Generation, Inputs};
 
 /// The configuration file that is read where none is named.
@@ -82,39 +84,48 @@ pub struct Said {
     /// Bans that hold now.
     pub bans: Vec<store::Ban>,
     /// Countries that were allowed or denied.
-    pub countries: Vec<(Country, bool)>,
+    pub countries: Vec<CountryOverride>,
 }
 
 impl Said {
-    /// Reads the store where it is there and may be read; without one nothing was said.
+    /// Reads the store without changing it. One that cannot be read is told, and then nothing was said.
     pub fn read(global: &Global, config: &Config) -> Self {
         let directory = global.state.as_ref().unwrap_or(&config.state);
-        // Opening makes a store that is not there, and a look-up is to change nothing.
-        if !directory.join("ringfence.db").exists() {
-            return Self::default();
-        }
-        let Ok(opened) = Store::open(directory) else {
-            return Self::default();
+        Self::of(directory).unwrap_or_else(|error| {
+            let _ = writeln!(
+                io::stderr(),
+                "ringfence: {error}; lists, countries and bans made by command are left out"
+            );
+            Self::default()
+        })
+    }
+
+    /// What the store in a directory holds; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn of(directory: &Path) -> Result<Self, StoreError> {
+        let Some(store) = Store::read(directory)? else {
+            return Ok(Self::default());
         };
-        let store = opened.store;
         let now = Timestamp::now();
         let mut said = Self::default();
         for kind in [ListKind::Permit, ListKind::Deny] {
-            said.entries.extend(store.entries(kind).unwrap_or_default());
+            said.entries.extend(store.entries(kind)?);
         }
         said.entries
             .retain(|entry| entry.expires.is_none_or(|expires| expires > now));
-        said.bans = store.bans().unwrap_or_default();
+        said.bans = store.bans()?;
         said.bans.retain(|ban| ban.until > now);
-        let rules = store.countries().unwrap_or_default();
-        said.countries = rules
-            .iter()
-            .filter_map(|said| {
-                let country = Country::from_code(&said.code)?;
-                Some((country, said.rule == CountryRule::Allow))
-            })
-            .collect();
-        said
+        said.countries = store.countries()?;
+        Ok(said)
+    }
+
+    /// The entries of one list.
+    pub fn list(&self, list: List) -> Vec<store::ListEntry> {
+        let kind = ListKind::from(list);
+        let entries = self.entries.iter().filter(|entry| entry.list == kind);
+        entries.cloned().collect()
     }
 
     /// Whether an address is banned.
@@ -130,9 +141,13 @@ impl Said {
             let range = AddressRange::new(entry.first, entry.last).ok()?;
             Some((entry.list, range))
         });
+        let countries = self.countries.iter().filter_map(|said| {
+            let country = Country::from_code(&said.code)?;
+            Some((country, said.rule == CountryRule::Allow))
+        });
         Inputs {
             operator: ranges.collect(),
-            countries: self.countries.clone(),
+            countries: countries.collect(),
             ..Inputs::default()
         }
     }

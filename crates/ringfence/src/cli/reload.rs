@@ -3,12 +3,27 @@
 use std::process::ExitCode;
 
 use super::{Global, remote};
+use crate::config::Period;
 use crate::control::Request;
 
 /// How to reload.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  ringfence check && ringfence reload")]
+#[command(
+    after_long_help = "Examples:\n  ringfence check && ringfence reload\n  ringfence reload --confirm 60s\n\n\
+    --enforce and --shadow hold until the daemon ends. Without them the mode stays\n\
+    that of `ringfence run`, else that of the configuration; after a trial that\n\
+    nobody confirmed it stays shadow."
+)]
 pub struct Args {
+    /// Drop nothing from now on, whatever the configuration says
+    #[arg(long, conflicts_with_all = ["enforce", "confirm"])]
+    shadow: bool,
+    /// Drop from now on, whatever the configuration says
+    #[arg(long)]
+    enforce: bool,
+    /// Enforce for this long unless `ringfence confirm` is run, then fall back to shadow
+    #[arg(long, value_name = "TIME")]
+    confirm: Option<Period>,
     /// Also where the new policy locks the administrator out
     #[arg(long)]
     yes: bool,
@@ -16,5 +31,11 @@ pub struct Args {
 
 /// Has the daemon read its configuration again.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
-    remote::send(&Request::Reload { yes: args.yes }, global)
+    let enforce = args.enforce || args.confirm.is_some();
+    let request = Request::Reload {
+        yes: args.yes,
+        enforce: (enforce || args.shadow).then_some(enforce),
+        confirm: args.confirm.map(remote::seconds),
+    };
+    remote::send(&request, global)
 }

@@ -1,50 +1,73 @@
 //! What the commands that ask the daemon share.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::offline::Said;
 use super::{Format, Global};
 use crate::config::{Config, Period};
-use crate::control::{Request, ask};
+use crate::control::{Answer, Change, ControlError, Request, ask, listing};
 use crate::daemon::CONFIG;
 
-/// The control socket: the one given, else the configured one, else the usual one. A configuration that cannot be read
-/// does not stand in the way of a command.
-fn socket(global: &Global) -> PathBuf {
-    if let Some(socket) = &global.socket {
-        return socket.clone();
-    }
+/// The configuration as far as it says where things are. One that cannot be read does not stand in the way of a command.
+fn places(global: &Global) -> Config {
     let config = global.config.clone().unwrap_or_else(|| CONFIG.into());
-    Config::load(&config).unwrap_or_default().control.socket
+    Config::load(&config).unwrap_or_default()
 }
 
 /// Asks the daemon and prints its answers.
 pub fn send(request: &Request, global: &Global) -> Result<ExitCode> {
+    let socket = global.socket.clone();
+    let socket = socket.unwrap_or_else(|| places(global).control.socket);
     let mut code = ExitCode::SUCCESS;
-    let mut out = std::io::stdout();
-    for answer in ask(&socket(global), request)? {
+    for answer in ask(&socket, request)? {
         let answer = answer?;
         if !answer.ok {
             code = ExitCode::FAILURE;
         }
-        let written = match global.format {
-            Format::Json => writeln!(out, "{}", answer.data),
-            Format::Text if !answer.ok => {
-                eprintln!("ringfence: {}", answer.text);
-                Ok(())
-            }
-            Format::Text if answer.text.is_empty() => Ok(()),
-            Format::Text => writeln!(out, "{}", answer.text),
-        };
         // Whoever reads has seen enough.
-        if written.is_err() {
+        if print(&answer, global.format).is_err() {
             break;
         }
     }
     Ok(code)
+}
+
+/// The same for what the store can answer too: where no daemon runs, it does.
+pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
+    let error = match send(request, global) {
+        Err(error) if matches!(error.downcast_ref(), Some(ControlError::NoDaemon(_))) => error,
+        answer => return answer,
+    };
+    let state = global.state.clone();
+    let said = Said::of(&state.unwrap_or_else(|| places(global).state))?;
+    let answer = match request {
+        Request::Bans => listing::bans(said.bans.iter()),
+        Request::Country { code: None, .. } => listing::countries(&said.countries),
+        Request::List {
+            list,
+            change: Change::Show,
+        } => listing::entries(&said.list(*list)),
+        _ => return Err(error),
+    };
+    let _ = writeln!(
+        io::stderr(),
+        "ringfence: no daemon answers; this is what was stored"
+    );
+    // Whoever reads has seen enough.
+    let _ = print(&answer, global.format);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(answer: &Answer, format: Format) -> io::Result<()> {
+    match format {
+        Format::Json => writeln!(io::stdout(), "{}", answer.data),
+        Format::Text if !answer.ok => writeln!(io::stderr(), "ringfence: {}", answer.text),
+        Format::Text if answer.text.is_empty() => Ok(()),
+        Format::Text => writeln!(io::stdout(), "{}", answer.text),
+    }
 }
 
 /// Whole seconds of a length of time, at least one.

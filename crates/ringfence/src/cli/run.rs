@@ -11,16 +11,18 @@ use crate::daemon::{self, Options};
 /// How to run.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_long_help = "Examples:\n  ringfence run\n  ringfence run --interface eth0 --enforce --confirm 60s\n\n\
+    after_long_help = "Examples:\n  ringfence run\n  ringfence run --interface eth0 --confirm 60s\n\n\
     RINGFENCE_LOG sets what is logged, such as debug. SIGTERM leaves the fence\n\
-    standing; Ctrl-C on a terminal takes it down."
+    standing; Ctrl-C on a terminal takes it down. --confirm enforces; a trial that\n\
+    nobody confirms leaves the fence in shadow mode until the next start, or until\n\
+    `ringfence reload --enforce` or `--confirm`."
 )]
 pub struct Args {
     /// Guard this interface; may be given more than once [default: the configured ones, or the default route's]
     #[arg(long, value_name = "NAME")]
     interface: Vec<String>,
     /// Drop nothing, whatever the configuration says
-    #[arg(long, conflicts_with = "enforce")]
+    #[arg(long, conflicts_with_all = ["enforce", "confirm"])]
     shadow: bool,
     /// Drop, whatever the configuration says
     #[arg(long)]
@@ -48,7 +50,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         Format::Text => log.with_target(false).init(),
         Format::Json => log.json().init(),
     }
-    let mode = match (args.shadow, args.enforce) {
+    let mode = match (args.shadow, args.enforce || args.confirm.is_some()) {
         (true, _) => Some(Mode::Shadow),
         (_, true) => Some(Mode::Enforce),
         _ => None,

@@ -26,7 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use address::{AddressRange, ListEntry};
-pub use countries::{CountryCode, is_country};
+pub use countries::CountryCode;
 pub use mistake::{Mistake, Mistakes, Position};
 pub use name::{Domain, Host};
 pub use period::Period;

@@ -1,6 +1,8 @@
 //! How the command line and the daemon speak: one request and its answers, each a line of JSON, over a Unix socket that
 //! only root may open.
 
+/// What is told of bans, lists and countries.
+pub mod listing;
 /// The daemon's end.
 pub mod serve;
 
@@ -9,6 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::store::ListKind;
 
 /// What the command line asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,10 @@ pub enum Request {
     Reload {
         /// Also where it locks the administrator out.
         yes: bool,
+        /// True: enforce, false: shadow, whatever the configuration says; None: as before.
+        enforce: Option<bool>,
+        /// For how many seconds to enforce unless it is confirmed.
+        confirm: Option<u64>,
     },
     /// Detach and end.
     Stop,
@@ -68,6 +76,15 @@ pub enum List {
     Permit,
     /// Sources that never pass.
     Deny,
+}
+
+impl From<List> for ListKind {
+    fn from(list: List) -> Self {
+        match list {
+            List::Permit => Self::Permit,
+            List::Deny => Self::Deny,
+        }
+    }
 }
 
 /// What to do with a list.

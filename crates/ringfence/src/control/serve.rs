@@ -26,10 +26,15 @@ pub struct Asked {
     pub reply: oneshot::Sender<(Vec<Answer>, Option<broadcast::Receiver<Answer>>)>,
 }
 
+/// Whether a daemon listens at `path`.
+pub fn is_answered(path: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
 /// Listens at `path`. A socket that a killed daemon left is replaced; one that answers is an error.
 pub fn listen(path: &Path, asked: mpsc::Sender<Asked>) -> io::Result<tokio::task::JoinHandle<()>> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        if is_answered(path) {
             return Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
                 "another daemon answers there",

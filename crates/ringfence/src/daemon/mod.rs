@@ -1,9 +1,14 @@
 //! The daemon: it fills the kernel's tables, hears its events and answers the command line. The fence stands without it.
 
 mod answer;
+mod bans;
 mod event;
+mod lists;
 mod lockout;
+mod options;
 mod state;
+mod status;
+mod trial;
 mod trunks;
 
 use std::io::{IsTerminal, Write};
@@ -18,10 +23,11 @@ use tracing::{error, info, warn};
 use zerocopy::FromBytes;
 
 pub use event::Record;
-pub use state::{CONFIG, Daemon, Options};
+pub use options::{CONFIG, Options};
+pub use state::Daemon;
 
 use crate::control::{Answer, Request, serve};
-use crate::engine::xdp::{Pins, check_privilege, readiness};
+use crate::engine::xdp::{check_privilege, readiness};
 use crate::net::{self, Change};
 
 /// How often bans and lists are looked after.
@@ -49,7 +55,8 @@ async fn guard(options: Options) -> Result<()> {
     let socket = daemon.config.control.socket.clone();
     let (asked, mut requests) = mpsc::channel(16);
     let listening = serve::listen(&socket, asked)
-        .with_context(|| format!("cannot listen at {}", socket.display()))?;
+        .with_context(|| format!("cannot listen at {}", socket.display()));
+    let listening = listening.inspect_err(|_| daemon.give_up())?;
     let ring = daemon
         .fence
         .take_events()
@@ -74,7 +81,7 @@ async fn guard(options: Options) -> Result<()> {
                 if let Ok(now) = NotifyState::monotonic_usec_now() {
                     tell(&[NotifyState::Reloading, now]);
                 }
-                if let Err(error) = daemon.reload() {
+                if let Err(error) = daemon.reload(daemon.options.yes, None, None) {
                     error!("{error:#}");
                 }
                 tell(&[NotifyState::Ready]);
@@ -83,7 +90,7 @@ async fn guard(options: Options) -> Result<()> {
                 let stop = asked.request == Request::Stop;
                 if stop {
                     let done = Answer::done("the fence is taken down", serde_json::json!({}));
-                    let _ = Pins::below(&daemon.config.bpffs).remove().inspect_err(|error| error!("{error}"));
+                    let _ = daemon.fence.take_down().inspect_err(|error| error!("{error}"));
                     let _ = asked.reply.send((vec![done], None));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     break true;
@@ -166,7 +173,7 @@ async fn guard(options: Options) -> Result<()> {
     tell(&[NotifyState::Stopping]);
     listening.abort();
     if take_down {
-        Pins::below(&daemon.config.bpffs).remove()?;
+        daemon.fence.take_down()?;
         info!("the fence is taken down");
     } else {
         info!("the daemon ends; the fence stands. `ringfence stop` takes it down");

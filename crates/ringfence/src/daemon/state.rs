@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban as KernelBan, Cause};
 use ringfence_core::control::Interface as Place;
 use ringfence_core::country::Country;
 use ringfence_core::event::Event;
@@ -16,12 +13,14 @@ use ringfence_core::packet::Link;
 use tokio::sync::broadcast;
 use tracing::{debug, info, warn};
 
-use super::event::{Record, ip};
+use super::event::Record;
+use super::options::Options;
+use super::trial::Trial;
 use super::trunks::Trunks;
 use crate::config::{AddressRange, Config, Mode};
-use crate::control::Answer;
+use crate::control::{Answer, serve};
 use crate::country::CountryData;
-use crate::engine::xdp::{Attached, Fence, Lists, boot_time};
+use crate::engine::xdp::{Attached, Fate, Fence, Lists, boot_time};
 use crate::net::{self, LinkType, Watch};
 use crate::store::{Ban, CountryRule, ListKind, Store};
 use crate::tables::{self, Generation, Inputs, Names};
@@ -30,60 +29,6 @@ use crate::tables::{self, Generation, Inputs, Names};
 const KEPT: usize = 1000;
 /// Sources counted for the summary; more are not told apart.
 const SOURCES: usize = 10_000;
-
-/// How the daemon is started.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The configuration file; None is the usual one if it exists.
-    pub config: Option<PathBuf>,
-    /// Interfaces in place of the configured ones.
-    pub interfaces: Vec<String>,
-    /// The mode in place of the configured one.
-    pub mode: Option<Mode>,
-    /// For how long to enforce unless it is confirmed.
-    pub confirm: Option<Duration>,
-    /// Start also where it locks the administrator out.
-    pub yes: bool,
-    /// The control socket in place of the configured one.
-    pub socket: Option<PathBuf>,
-    /// The BPF file system in place of the configured one.
-    pub bpffs: Option<PathBuf>,
-    /// The state directory in place of the configured one.
-    pub state: Option<PathBuf>,
-    /// The country data in place of the configured one.
-    pub country_db: Option<PathBuf>,
-}
-
-/// The usual configuration file.
-pub const CONFIG: &str = "/etc/ringfence/ringfence.toml";
-
-impl Options {
-    /// The configuration that they lead to.
-    pub fn load(&self) -> Result<Config, crate::config::LoadError> {
-        let usual = PathBuf::from(CONFIG);
-        let mut config = match &self.config {
-            Some(path) => Config::load(path)?,
-            None if usual.exists() => Config::load(&usual)?,
-            None => Config::default(),
-        };
-        if !self.interfaces.is_empty() {
-            config.interfaces.clone_from(&self.interfaces);
-        }
-        config.mode = self.mode.unwrap_or(config.mode);
-        let put = |place: &mut PathBuf, given: &Option<PathBuf>| {
-            if let Some(given) = given {
-                place.clone_from(given);
-            }
-        };
-        put(&mut config.control.socket, &self.socket);
-        put(&mut config.bpffs, &self.bpffs);
-        put(&mut config.state, &self.state);
-        if self.country_db.is_some() {
-            config.country_db.clone_from(&self.country_db);
-        }
-        Ok(config)
-    }
-}
 
 /// The running fence.
 pub struct Daemon {
@@ -95,7 +40,7 @@ pub struct Daemon {
     pub(super) names: Names,
     pub(super) trunks: Trunks,
     pub(super) generation: u64,
-    pub(super) enforce_until: Option<u64>,
+    pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places, and how the program is attached where it is.
     pub(super) guarded: Vec<(String, Option<u32>, String)>,
     pub(super) bans: BTreeMap<IpAddr, Ban>,
@@ -111,6 +56,15 @@ impl Daemon {
     /// Loads everything and puts it in force.
     pub async fn start(options: Options) -> Result<Self> {
         let config = options.load()?;
+        // A second daemon would take the fence of the first over before it found the socket taken.
+        let socket = &config.control.socket;
+        if serve::is_answered(socket) {
+            bail!(
+                "a daemon runs already and answers at {}; `ringfence reload` has it read the configuration, and \
+                 `ringfence reload --confirm 60s` puts that on trial",
+                socket.display()
+            );
+        }
         let opened = Store::open(&config.state)?;
         if let Some(path) = &opened.moved_aside {
             warn!(
@@ -119,9 +73,17 @@ impl Daemon {
             );
         }
         let watch = Watch::start().await?;
-        let fence = Fence::load(&config.bpffs, false)?;
+        let mut fence = Fence::load(&config.bpffs, false)?;
         if fence.taken_over() {
             info!("took over the fence of an earlier daemon");
+        }
+        for map in fence.inherit()? {
+            match map.fate {
+                Fate::Copied(_) => info!("{map}"),
+                Fate::OtherShape | Fate::Unknown => {
+                    warn!("{map}")
+                }
+            }
         }
         let mut daemon = Self {
             options,
@@ -132,7 +94,7 @@ impl Daemon {
             names: Names::default(),
             trunks: Trunks::new(),
             generation: 0,
-            enforce_until: None,
+            trial: Trial::None,
             guarded: Vec::new(),
             bans: BTreeMap::new(),
             events: VecDeque::new(),
@@ -142,21 +104,36 @@ impl Daemon {
             country_source: String::new(),
             started: Instant::now(),
         };
-        let trial = daemon
-            .options
-            .confirm
-            .filter(|_| daemon.config.mode == Mode::Enforce);
-        if let Some(time) = trial {
-            let time = u64::try_from(time.as_nanos()).context("the trial is too long")?;
-            daemon.enforce_until = Some(boot_time()?.saturating_add(time));
-        }
         let config = daemon.config.clone();
         daemon.trunks.keep(&config);
         daemon.trunks.begin().await;
-        daemon.apply(config, true)?;
-        daemon.load_bans()?;
-        daemon.attach()?;
-        Ok(daemon)
+        match daemon.stand_up(config) {
+            Ok(()) => Ok(daemon),
+            Err(error) => {
+                daemon.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn stand_up(&mut self, config: Config) -> Result<()> {
+        if let Some(time) = self.options.confirm {
+            self.trial = Trial::begin(time)?;
+        }
+        self.apply(config, true)?;
+        self.load_bans()?;
+        self.attach()?;
+        self.fence.leave_others()?;
+        self.scan_bans()
+    }
+
+    /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
+    pub fn give_up(&self) {
+        if self.fence.first()
+            && let Err(error) = self.fence.take_down()
+        {
+            warn!("{error}");
+        }
     }
 
     /// Puts a configuration in force. On an error the one before stays.
@@ -282,7 +259,7 @@ impl Daemon {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
             resolved: self.trunks.addresses(),
-            enforce_until: self.enforce_until,
+            enforce_until: self.trial.end(),
             generation: self.generation + 1,
             ..Inputs::default()
         };
@@ -367,89 +344,6 @@ impl Daemon {
         Ok(())
     }
 
-    /// Bans of the store go to the kernel, those of the kernel to the store.
-    fn load_bans(&mut self) -> Result<()> {
-        let now = Timestamp::now();
-        self.store.expire_bans(now)?;
-        for ban in self.store.bans()? {
-            self.ban_in_kernel(&ban, now)?;
-            self.bans.insert(ban.address, ban);
-        }
-        self.scan_bans()
-    }
-
-    pub(super) fn ban_in_kernel(&mut self, ban: &Ban, now: Timestamp) -> Result<()> {
-        let left = u64::try_from(ban.until.duration_since(now).as_nanos()).unwrap_or(0);
-        let cause = match ban.reason.as_str() {
-            "signature" => Cause::Signature,
-            "rate" => Cause::Rate,
-            _ => Cause::Manual,
-        };
-        let value = KernelBan {
-            until: boot_time()?.saturating_add(left),
-            cause: cause as u8,
-            reserved: [0],
-            signature: 0,
-            reserved_more: [0; 4],
-        };
-        Ok(self
-            .fence
-            .ban(tables::address(ban.address).subject(), &value)?)
-    }
-
-    /// Takes the kernel's bans into the store, and forgets those that are over.
-    pub fn scan_bans(&mut self) -> Result<()> {
-        let (boot, now) = (boot_time()?, Timestamp::now());
-        for (subject, ban) in self.fence.scan_bans(boot)? {
-            self.learn_ban(subject, &ban, boot, now, None)?;
-        }
-        for over in self.store.expire_bans(now)? {
-            self.bans.remove(&over.address);
-        }
-        Ok(())
-    }
-
-    fn learn_ban(
-        &mut self,
-        subject: Address,
-        kernel: &KernelBan,
-        boot: u64,
-        now: Timestamp,
-        evidence: Option<Vec<u8>>,
-    ) -> Result<()> {
-        let address = ip(subject);
-        let left = Duration::from_nanos(kernel.until.saturating_sub(boot));
-        let until = now.checked_add(left).unwrap_or(Timestamp::MAX);
-        // The kernel renews a ban while the source goes on: the store follows in steps of some seconds.
-        let known = self.bans.get(&address);
-        if known.is_some_and(|known| until.duration_since(known.until).as_secs() < 5) {
-            return Ok(());
-        }
-        let prefix_len = if address.is_ipv4() { 32 } else { 64 };
-        let times = match known {
-            Some(known) => known.times,
-            None => {
-                1 + u32::try_from(self.store.ban_history_of(address, prefix_len)?.len())
-                    .unwrap_or(u32::MAX - 1)
-            }
-        };
-        let ban = Ban {
-            address,
-            prefix_len,
-            reason: Cause::from_number(kernel.cause)
-                .map_or("manual", Cause::name)
-                .to_owned(),
-            since: known.map_or(now, |known| known.since),
-            until,
-            times,
-            evidence: evidence.or_else(|| known.and_then(|known| known.evidence.clone())),
-            note: String::new(),
-        };
-        self.store.put_ban(&ban)?;
-        self.bans.insert(address, ban);
-        Ok(())
-    }
-
     /// Takes in an event; the two ends of a TCP session that is to be ended, if it is.
     pub fn hear(
         &mut self,
@@ -487,47 +381,11 @@ impl Daemon {
         Ok((event.destroy == 1 && event.enforced == 1).then_some(ends))
     }
 
-    fn bans_of_event(&mut self, event: &Event, now: u64) -> Result<()> {
-        let subject = event.source.subject();
-        let time = u64::try_from(self.config.ban.time.as_nanos()).unwrap_or(u64::MAX);
-        let ban = KernelBan {
-            until: event.time.saturating_add(time),
-            cause: event.banned,
-            reserved: [0],
-            signature: event.signature,
-            reserved_more: [0; 4],
-        };
-        let length = usize::from(event.evidence_length).min(event.evidence.len());
-        self.learn_ban(
-            subject,
-            &ban,
-            now,
-            Timestamp::now(),
-            Some(event.evidence[..length].to_vec()),
-        )
-    }
-
     /// What is due every few seconds.
     pub fn tend(&mut self) -> Result<()> {
         self.fence.set_clock()?;
         self.scan_bans()?;
         if !self.store.expire_entries(Timestamp::now())?.is_empty() {
-            self.apply(self.config.clone(), false)?;
-        }
-        Ok(())
-    }
-
-    /// Falls back to shadow where the trial was not confirmed in time, as the judge itself has done already.
-    pub fn end_trial(&mut self) -> Result<()> {
-        if let Some(end) = self.enforce_until
-            && boot_time()? > end
-        {
-            self.enforce_until = None;
-            self.config.mode = Mode::Shadow;
-            self.options.mode = Some(Mode::Shadow);
-            warn!(
-                "the trial was not confirmed: shadow mode until the daemon is started anew; nothing is dropped"
-            );
             self.apply(self.config.clone(), false)?;
         }
         Ok(())

@@ -235,10 +235,11 @@ fn matches_empty(dfa: &Dfa) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature::reduce::both;
     use crate::signature::{Risk, Test, pattern, shipped};
     use proptest::prelude::*;
     use regex_automata::meta::Regex;
-    use ringfence_core::automaton::{Action, DOMAIN, Hits, Outcome, SCORE_LIMIT};
+    use ringfence_core::automaton::{Action, DOMAIN, Match, SCORE_LIMIT};
     use std::sync::LazyLock;
 
     fn signature(id: &str, test: Test, value: &str, effect: Effect) -> Signature {
@@ -258,17 +259,35 @@ mod tests {
         }
     }
 
-    fn walk(compiled: &Compiled, start: u16, text: &[u8]) -> Hits {
-        let mut hits = Hits::default();
-        compiled
-            .automaton
-            .walk(start, text.iter().copied(), &mut hits);
-        hits
+    /// What is noted on the way over a value, as the judge walks it.
+    fn walk(compiled: &Compiled, start: u16, text: &[u8]) -> Match {
+        let table = &compiled.automaton;
+        let mut states = vec![start];
+        states.extend(text.iter().scan(start, |state, byte| {
+            *state = table.step(*state, *byte);
+            Some(*state)
+        }));
+        let last = states.last().copied().unwrap_or(start);
+        states.push(table.end(last));
+        // The state in which a walk starts is not noted.
+        let found = states
+            .iter()
+            .skip(1)
+            .filter_map(|state| table.matched(*state));
+        found.fold(Match::default(), |all, one| both(&all, one))
     }
 
-    fn outcome(compiled: &Compiled, text: &[u8]) -> Outcome {
-        let hits = walk(compiled, compiled.automaton.start(Location::From), text);
-        compiled.automaton.settle(hits)
+    /// What is noted of a From header with this value.
+    fn from(compiled: &Compiled, text: &[u8]) -> Match {
+        walk(compiled, compiled.automaton.start(Location::From), text)
+    }
+
+    /// The rules whose conditions hold: the signature and the points of each.
+    fn rules(compiled: &Compiled, found: Match) -> Vec<(u16, u16)> {
+        let used = compiled.automaton.rule_count as usize;
+        let rules = compiled.automaton.rules.iter().take(used);
+        let held = rules.filter(|rule| found.bits & rule.need == rule.need);
+        held.map(|rule| (rule.signature, rule.points)).collect()
     }
 
     fn compiled(signatures: &[Signature], domains: &[ServiceDomains]) -> Compiled {
@@ -297,7 +316,7 @@ mod tests {
     fn nothing_compiles_to_what_finds_nothing() {
         let empty = compiled(&[], &[]);
         assert_eq!(empty.stats.states, 1);
-        assert_eq!(outcome(&empty, b"friendly-scanner"), Outcome::default());
+        assert_eq!(from(&empty, b"friendly-scanner"), Match::default());
         assert_eq!(empty.name(0), None);
     }
 
@@ -323,15 +342,9 @@ mod tests {
         ];
         let all = compiled(&list, &[]);
         assert_eq!(all.names, ["", "ban", "drop", "score"]);
-        let found = outcome(&all, b"axb");
-        assert_eq!(
-            found,
-            Outcome {
-                signature: 1,
-                scored_by: 3,
-                score: SCORE_LIMIT
-            }
-        );
+        let found = from(&all, b"axb");
+        assert_eq!(found.signature, 1);
+        assert_eq!(rules(&all, found), [(3, SCORE_LIMIT as u16)]);
         assert_eq!(all.automaton.action(1), Action::Ban);
         assert_eq!(all.automaton.action(2), Action::Drop);
     }
@@ -531,7 +544,9 @@ mod tests {
             for text in &texts {
                 let expected: u32 =
                     engines.iter().filter(|(_, e)| e.is_match(text)).map(|(p, _)| p).sum();
-                prop_assert_eq!(outcome(&all, text.as_bytes()).score, expected, "{:?}", text);
+                let held = rules(&all, from(&all, text.as_bytes()));
+                let score = held.iter().map(|(_, points)| u32::from(*points)).sum::<u32>();
+                prop_assert_eq!(score, expected, "{:?}", text);
             }
         }
 

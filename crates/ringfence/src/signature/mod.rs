@@ -14,8 +14,6 @@ mod parse;
 mod pattern;
 mod plan;
 mod reduce;
-#[cfg(test)]
-mod samples;
 
 pub use compile::{Compiled, ServiceDomains, Stats, compile, hits_everything};
 pub use error::CompileError;

@@ -134,3 +134,19 @@ impl Risk {
         ("high", Self::High),
     ];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_has_its_name() {
+        for name in Place::names() {
+            assert!(Place::from_name(name).is_some(), "{name}");
+        }
+        assert_eq!(
+            Place::names().count(),
+            Location::ALL.len() + Counted::ALL.len()
+        );
+    }
+}

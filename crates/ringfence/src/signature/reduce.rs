@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringfence_core::automaton::{Hits, Match};
+use ringfence_core::automaton::Match;
 
 use super::determinize::Graph;
 
@@ -37,16 +37,8 @@ pub(super) fn notice_early(graph: Graph<Vec<Match>>) -> Graph<Match> {
     }
     let found = early.iter().zip(known).map(|(found, known)| {
         let known = known.unwrap_or_default();
-        let mut hits = Hits::default();
-        found
-            .iter()
-            .filter(|&one| !known.contains(one))
-            .for_each(|one| hits.note(one));
-        Match {
-            bits: hits.bits,
-            signature: hits.signature,
-            ..Match::default()
-        }
+        let new = found.iter().filter(|&one| !known.contains(one));
+        new.fold(Match::default(), |all, one| both(&all, one))
     });
     let found = found.collect();
     let Graph {
@@ -62,6 +54,16 @@ pub(super) fn notice_early(graph: Graph<Vec<Match>>) -> Graph<Match> {
         rows,
         found,
         starts,
+    }
+}
+
+/// What two matches stand for together: of two signatures the one with the lower number, which is the stricter.
+pub(super) fn both(a: &Match, b: &Match) -> Match {
+    let signatures = [a.signature, b.signature].into_iter();
+    Match {
+        bits: a.bits | b.bits,
+        signature: signatures.filter(|number| *number != 0).min().unwrap_or(0),
+        ..Match::default()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The configuration file says what the fence is; this says what was told to it since. Each change is one transaction.
 //! A damaged file never keeps the fence down: [`Store::open`] moves it aside, begins a new one and says so.
+//! [`Store::read`] looks at what is there and changes nothing.
 
 mod bans;
 mod countries;
@@ -9,6 +10,7 @@ mod encode;
 mod error;
 mod lists;
 mod open;
+mod read;
 mod schema;
 
 use rusqlite::Connection;

@@ -11,13 +11,13 @@ use rusqlite::Connection;
 
 use super::{Store, StoreError, schema};
 
-const FILE: &str = "ringfence.db";
+pub(super) const FILE: &str = "ringfence.db";
 /// The smallest page of a SQLite file, in bytes; all sizes of page are multiples of it.
 const SMALLEST_PAGE: u64 = 512;
 const LOCK: &str = "ringfence.db.lock";
 
 /// How long to wait for another process: for its opening of the file, and for each of its transactions.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What [`Store::open`] gives.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Store {
         // SQLite takes the stump of a file for an empty one, and fills up a last page that was cut with zeros. Only a
         // crash while the journal was being written back may leave a part of a page, and then the journal has it whole.
         let journal = fs::metadata(path.with_extension("db-wal")).is_ok_and(|meta| meta.len() > 0);
-        if !length.is_multiple_of(SMALLEST_PAGE) && !journal {
+        if is_cut(length) && !journal {
             return Err(StoreError::Damaged {
                 what: format!("it was cut to {length} bytes"),
             });
@@ -103,6 +103,11 @@ impl Store {
     }
 }
 
+/// Whether a file of this length ends within a page.
+pub(super) fn is_cut(length: u64) -> bool {
+    !length.is_multiple_of(SMALLEST_PAGE)
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -111,7 +116,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", "OFF")
 }
 
-fn quick_check(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn quick_check(connection: &Connection) -> Result<(), StoreError> {
     let answer: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(StoreError::reading)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringfence_core::automaton::{Automaton, Location};
 use ringfence_core::class::Class;
-use ringfence_core::country::{Country, CountrySet};
+use ringfence_core::country::CountrySet;
 use ringfence_core::limit::Limit;
 use ringfence_core::policy::{Policy, Service, policy_flags, service_flags};
 use zerocopy::{FromZeros, IntoBytes};
@@ -93,7 +93,7 @@ fn countries(config: &Config, inputs: &Inputs, service: &config::Service) -> Cou
     let mut set: CountrySet = config
         .countries_of(service)
         .iter()
-        .filter_map(|code| Country::from_code(&code.to_string()))
+        .map(|code| code.0)
         .collect();
     if service.countries.is_none() {
         for (country, allowed) in &inputs.countries {

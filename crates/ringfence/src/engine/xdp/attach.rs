@@ -21,10 +21,11 @@ pub enum Attached {
 }
 
 impl Fence {
-    /// Attaches the program to an interface and pins it there. Where a link is pinned already, the program in it is
-    /// replaced: no packet passes unjudged.
+    /// Attaches the program to an interface and pins it there. Where a link is pinned already, by this or by another
+    /// layout, the program in it is replaced: no packet passes unjudged.
     pub fn attach(&self, interface: &str, index: u32) -> Result<Attached, FenceError> {
         let program = self.program()?;
+        self.adopt(interface, index)?;
         let path = self.pins.link(interface);
         let failed = |action| {
             let path = path.clone();
@@ -75,6 +76,23 @@ impl Fence {
         };
         link.pin(&path).map_err(failed("pin the link at"))?;
         Ok(attached)
+    }
+
+    /// Gives another layout's pin of a link that lives the name that ours would have. It is one step: at no time is the
+    /// link without a pin.
+    fn adopt(&self, interface: &str, index: u32) -> Result<(), FenceError> {
+        for other in self.pins.others()? {
+            let path = other.link(interface);
+            if Link::open(&path).is_ok_and(|link| link.interface().is_ok_and(|i| i == Some(index)))
+            {
+                fs::rename(&path, self.pins.link(interface)).map_err(|source| FenceError::Pin {
+                    action: "move",
+                    path,
+                    source,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Detaches from an interface that is no longer guarded.

@@ -1,12 +1,12 @@
 //! The kernel's clocks, the system's randomness, and what the process may do.
 
-use std::io;
 use std::io::Read;
 
 use nix::time::{ClockId, clock_gettime};
 use ringfence_core::hash::Key;
 
 use super::FenceError;
+use crate::privilege;
 
 fn clock(id: ClockId) -> Result<u64, FenceError> {
     let time = clock_gettime(id).map_err(|error| FenceError::System {
@@ -41,30 +41,15 @@ pub fn random_key() -> Result<Key, FenceError> {
     })
 }
 
-/// Says which capability is missing, if one is. Source: capabilities(7).
+/// Says which capabilities are missing, if any are.
 pub fn check_privilege() -> Result<(), FenceError> {
-    const SYS_ADMIN: u32 = 21;
-    let status = std::fs::read_to_string("/proc/self/status").map_err(no_status)?;
-    let held = status
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
-        .ok_or_else(|| no_status(io::ErrorKind::InvalidData.into()))?;
-    let has = |bit: u32| held >> bit & 1 == 1;
-    for (name, bit, by_admin) in [
-        ("CAP_NET_ADMIN", 12, false),
-        ("CAP_BPF", 39, true),
-        ("CAP_PERFMON", 38, true),
-    ] {
-        if !(has(bit) || by_admin && has(SYS_ADMIN)) {
-            return Err(FenceError::Privilege(name));
-        }
-    }
-    Ok(())
-}
-
-fn no_status(source: io::Error) -> FenceError {
-    FenceError::System {
+    let missing = privilege::missing(privilege::FENCE).map_err(|source| FenceError::System {
         what: "list of this process's capabilities",
         source,
+    })?;
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(FenceError::Privilege(missing.join(", ")))
     }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// Why the fence does not stand, or could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum FenceError {
-    /// A capability is missing.
-    #[error("the capability {0} is missing; run as root, or give it to the process")]
-    Privilege(&'static str),
+    /// Capabilities are missing.
+    #[error("missing: {0}; run as root, or give the process these capabilities")]
+    Privilege(String),
     /// The directory is not on a BPF file system.
     #[error(
         "{} is not a BPF file system; run `mount -t bpf bpf {}`, or name another with --bpffs",
@@ -16,6 +16,15 @@ pub enum FenceError {
     )]
     NoBpffs {
         /// The directory.
+        path: PathBuf,
+    },
+    /// Another process has loaded the fence that is pinned there.
+    #[error(
+        "another daemon holds the fence at {}; change it with `ringfence reload`, or end that daemon first",
+        path.display()
+    )]
+    Held {
+        /// The directory of the pins.
         path: PathBuf,
     },
     /// A directory or pin could not be made, read or removed.

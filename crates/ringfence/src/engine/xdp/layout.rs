@@ -58,6 +58,11 @@ impl Shape {
         Self::new::<u32, V>(MapType::PerCpuArray, entries, 0)
     }
 
+    /// Whether keys and values of both are of one kind and size; how many there may be can differ.
+    pub fn holds_the_same(&self, other: &Self) -> bool {
+        (self.kind, self.key, self.value) == (other.kind, other.key, other.value)
+    }
+
     /// The shape of a map of the kernel; None for a type that is not known.
     pub fn of(info: &MapInfo) -> Option<Self> {
         Some(Self {

@@ -7,6 +7,7 @@ mod fence;
 mod layout;
 mod pins;
 mod raw;
+mod upgrade;
 
 pub use attach::Attached;
 pub use clock::{boot_time, check_privilege};
@@ -14,6 +15,7 @@ pub use error::FenceError;
 pub use fence::{Counts, Fence, Lists};
 pub use pins::Pins;
 pub use raw::readiness;
+pub use upgrade::{Fate, Inherited};
 
 #[cfg(test)]
 mod tests;

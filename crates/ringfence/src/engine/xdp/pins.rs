@@ -1,6 +1,6 @@
 //! Where maps and links are pinned, so that the fence stands without the daemon.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,50 @@ use ringfence_core::control::LAYOUT;
 use super::FenceError;
 use super::layout::{EVENTS, MAPS, Shape};
 
-/// The directory of the pins, `<bpffs>/ringfence/v<LAYOUT>`.
+/// The directory of the pins of one layout, `<bpffs>/ringfence/v<LAYOUT>`.
 #[derive(Debug, Clone)]
 pub struct Pins {
     bpffs: PathBuf,
     directory: PathBuf,
+    layout: u32,
 }
 
 const LINK: &str = "link-";
 
 impl Pins {
-    /// The pins below a mount point; nothing is made.
+    /// The pins of this program's layout below a mount point; nothing is made.
     pub fn below(bpffs: &Path) -> Self {
+        Self::of_layout(bpffs, LAYOUT)
+    }
+
+    fn of_layout(bpffs: &Path, layout: u32) -> Self {
         Self {
             bpffs: bpffs.to_owned(),
-            directory: bpffs.join("ringfence").join(format!("v{LAYOUT}")),
+            directory: bpffs.join("ringfence").join(format!("v{layout}")),
+            layout,
         }
+    }
+
+    /// The pins of other layouts at the same place, the oldest first.
+    pub fn others(&self) -> Result<Vec<Self>, FenceError> {
+        let mut layouts = Vec::new();
+        for name in names(&self.bpffs.join("ringfence"))? {
+            let number = name
+                .strip_prefix('v')
+                .and_then(|number| number.parse().ok());
+            layouts.extend(number.filter(|layout: &u32| {
+                // Another spelling of a number is another directory, and none of ours.
+                *layout != self.layout && format!("v{layout}") == name
+            }));
+        }
+        layouts.sort_unstable();
+        let of = |layout| Self::of_layout(&self.bpffs, layout);
+        Ok(layouts.into_iter().map(of).collect())
+    }
+
+    /// The layout that they are of.
+    pub fn layout(&self) -> u32 {
+        self.layout
     }
 
     /// Makes the directory.
@@ -42,11 +70,23 @@ impl Pins {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)
-            .map_err(|source| FenceError::Pin {
-                action: "make",
-                path: self.directory.clone(),
-                source,
-            })
+            .map_err(failed("make", &self.directory))
+    }
+
+    /// Locks the directory for as long as the file is open.
+    pub fn lock(&self) -> Result<File, FenceError> {
+        let path = &self.directory;
+        let failed = |source| FenceError::Pin {
+            action: "lock",
+            path: path.clone(),
+            source,
+        };
+        let directory = File::open(path).map_err(failed)?;
+        match directory.try_lock() {
+            Ok(()) => Ok(directory),
+            Err(TryLockError::WouldBlock) => Err(FenceError::Held { path: path.clone() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
     }
 
     /// The pin of a map.
@@ -62,21 +102,18 @@ impl Pins {
 
     /// The interfaces whose links are pinned.
     pub fn interfaces(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return Vec::new();
-        };
-        let mut names: Vec<_> = entries
-            .filter_map(|entry| {
-                let name = entry.ok()?.file_name().into_string().ok()?;
-                Some(
-                    name.strip_prefix(LINK)?
-                        .replace("%2e", ".")
-                        .replace("%25", "%"),
-                )
-            })
-            .collect();
-        names.sort_unstable();
-        names
+        let pins = names(&self.directory).unwrap_or_default();
+        let links = pins.iter().filter_map(|name| name.strip_prefix(LINK));
+        links
+            .map(|name| name.replace("%2e", ".").replace("%25", "%"))
+            .collect()
+    }
+
+    /// The names of the pinned maps.
+    pub fn maps(&self) -> Result<Vec<String>, FenceError> {
+        let mut names = names(&self.directory)?;
+        names.retain(|name| !name.starts_with(LINK));
+        Ok(names)
     }
 
     /// Compares each pinned map with what the program needs: opening another one would corrupt memory.
@@ -99,34 +136,57 @@ impl Pins {
     /// Removes every pin, of every layout, links first: the programs are detached. Whether there were any.
     pub fn remove(&self) -> Result<bool, FenceError> {
         let root = self.bpffs.join("ringfence");
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| FenceError::Pin {
-                action: "remove",
-                path,
-                source,
-            }
-        };
-        let versions = match fs::read_dir(&root) {
-            Ok(versions) => versions,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(failed(&root)(error)),
-        };
-        let mut any = false;
-        for version in versions {
-            let version = version.map_err(failed(&root))?.path();
-            let mut pins: Vec<_> = fs::read_dir(&version)
-                .map_err(failed(&version))?
-                .collect::<io::Result<Vec<_>>>()
-                .map_err(failed(&version))?;
-            pins.sort_by_key(|pin| !pin.file_name().to_string_lossy().starts_with(LINK));
-            for pin in pins {
-                any = true;
-                fs::remove_file(pin.path()).map_err(failed(&pin.path()))?;
-            }
-            fs::remove_dir(&version).map_err(failed(&version))?;
+        if !root.exists() {
+            return Ok(false);
         }
-        fs::remove_dir(&root).map_err(failed(&root))?;
+        let mut any = false;
+        for version in names(&root)? {
+            any |= remove_directory(&root.join(version))?;
+        }
+        fs::remove_dir(&root).map_err(failed("remove", &root))?;
         Ok(any)
+    }
+
+    /// Removes the pins of this layout alone, links first.
+    pub fn remove_layout(&self) -> Result<(), FenceError> {
+        remove_directory(&self.directory).map(drop)
+    }
+}
+
+/// Removes a directory and the pins in it; whether there were any.
+fn remove_directory(directory: &Path) -> Result<bool, FenceError> {
+    let mut pins = names(directory)?;
+    pins.sort_by_key(|name| !name.starts_with(LINK));
+    for name in &pins {
+        let path = directory.join(name);
+        fs::remove_file(&path).map_err(failed("remove", &path))?;
+    }
+    fs::remove_dir(directory).map_err(failed("remove", directory))?;
+    Ok(!pins.is_empty())
+}
+
+/// The names in a directory, sorted; none where it is not there.
+fn names(directory: &Path) -> Result<Vec<String>, FenceError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", directory)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed("read", directory))?.file_name();
+        // The BPF file system takes any name, and nothing of ours has another than this.
+        names.extend(name.into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FenceError {
+    let path = path.to_owned();
+    move |source| FenceError::Pin {
+        action,
+        path,
+        source,
     }
 }

@@ -182,6 +182,21 @@ where
         unsafe { bpf(command::MAP_UPDATE_ELEM, &element) }.map(|_| ())
     }
 
+    /// Gives each CPU its value, as [`Table::of_each_cpu`] read them.
+    pub fn set_each_cpu(&self, key: &K, values: &[V]) -> io::Result<()> {
+        if self.per_cpu == 0 || values.len() != self.per_cpu {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let element = self.element(address(key), values.as_ptr().expose_provenance() as u64);
+        // SAFETY: the kernel reads a value for each possible CPU, each of a whole number of words, which `new` saw.
+        unsafe { bpf(command::MAP_UPDATE_ELEM, &element) }.map(|_| ())
+    }
+
+    /// Elements that there is room for.
+    pub fn room(&self) -> io::Result<u32> {
+        Ok(self.map.info().map_err(io::Error::other)?.max_entries())
+    }
+
     /// Removes a key; whether it was there.
     pub fn remove(&self, key: &K) -> io::Result<bool> {
         // SAFETY: `new` saw that the kernel reads `size_of::<K>()` bytes.
@@ -190,7 +205,7 @@ where
 
     /// All keys. While others change the map a key may be missing, or come twice.
     pub fn keys(&self) -> io::Result<Vec<K>> {
-        let most = self.map.info().map_err(io::Error::other)?.max_entries() as usize * 2;
+        let most = self.room()? as usize * 2;
         let mut keys: Vec<K> = Vec::new();
         while keys.len() < most {
             let mut next = K::new_zeroed();

@@ -1,11 +1,9 @@
-//! What the shipped list hits and what it leaves alone.
+//! What the shipped signatures hit and what they leave alone.
 
-use ringfence_core::automaton::{Counted, Hits, Location, Outcome};
-
-use super::{Condition, Place, Signature, compile, shipped};
+use ringfence_core::automaton::Location;
 
 /// A signature of one condition, a value that it hits and one that it nearly hits.
-const SINGLE: &[(&str, &str, &str)] = &[
+pub const SINGLE: &[(&str, &str, &str)] = &[
     (
         "ua-friendly-scanner",
         "friendly-scanner",
@@ -177,10 +175,10 @@ const SINGLE: &[(&str, &str, &str)] = &[
     ),
 ];
 
-type Parts = &'static [(Location, &'static str)];
+pub type Parts = &'static [(Location, &'static str)];
 
 /// A signature of several conditions, a message that it hits and one that it nearly hits.
-const SEVERAL: &[(&str, Parts, Parts)] = &[
+pub const SEVERAL: &[(&str, Parts, Parts)] = &[
     (
         "nmap-service-probe",
         &[
@@ -279,7 +277,7 @@ const SEVERAL: &[(&str, Parts, Parts)] = &[
 ];
 
 /// What phones, gateways and servers in use call themselves.
-const REAL: &[&str] = &[
+pub const REAL: &[&str] = &[
     "Yealink SIP-T46S 66.86.0.15",
     "Yealink W60B 77.85.0.20",
     "Grandstream GXP2170 1.0.11.35",
@@ -341,137 +339,3 @@ const REAL: &[&str] = &[
     "Acrobits Softphone/5.9",
     "GS_Wave",
 ];
-
-fn judge(compiled: &super::Compiled, parts: &[(Location, &str)]) -> Outcome {
-    let mut hits = Hits::default();
-    for (location, text) in parts {
-        let start = compiled.automaton.start(*location);
-        compiled.automaton.walk(start, text.bytes(), &mut hits);
-    }
-    compiled.automaton.settle(hits)
-}
-
-fn alone(signature: &Signature) -> super::Compiled {
-    let signature = Signature {
-        enabled: true,
-        ..signature.clone()
-    };
-    compile(&[signature], &[]).unwrap_or_else(|errors| panic!("{errors:?}"))
-}
-
-#[test]
-fn every_shipped_signature_hits_its_sample_and_not_its_near_miss() {
-    for signature in shipped() {
-        let id = signature.id.as_str();
-        let compiled = alone(&signature);
-        let hit = |parts: &[(Location, &str)]| judge(&compiled, parts) != Outcome::default();
-        let single = SINGLE.iter().find(|sample| sample.0 == id);
-        let several = SEVERAL.iter().find(|sample| sample.0 == id);
-        match (&signature.conditions[..], single, several) {
-            ([Condition::Text { location, .. }], Some((_, yes, no)), None) => {
-                assert!(hit(&[(*location, yes)]), "{id} misses {yes}");
-                assert!(!hit(&[(*location, no)]), "{id} hits {no}");
-                assert!(
-                    !hit(&[(Location::ToTag, yes)]),
-                    "{id} hits at a wrong place"
-                );
-            }
-            ([_, _, ..], None, Some((_, yes, no))) => {
-                assert!(hit(yes), "{id} misses {yes:?}");
-                assert!(!hit(no), "{id} hits {no:?}");
-            }
-            ([Condition::Over { header, limit }], None, None) => {
-                for (count, expected) in [(*limit, false), (*limit + 1, true)] {
-                    let mut hits = Hits::default();
-                    compiled.automaton.count(*header, count.into(), &mut hits);
-                    assert_eq!(hits != Hits::default(), expected, "{id} at {count}");
-                }
-            }
-            other => panic!("{id} needs one sample: {other:?}"),
-        }
-    }
-}
-
-#[test]
-fn samples_belong_to_shipped_signatures() {
-    let list = shipped();
-    let ids = SINGLE
-        .iter()
-        .map(|sample| sample.0)
-        .chain(SEVERAL.iter().map(|sample| sample.0));
-    for id in ids {
-        assert!(list.iter().any(|signature| signature.id == id), "{id}");
-    }
-}
-
-#[test]
-fn real_products_hit_nothing() {
-    let compiled = compile(&shipped(), &[]).unwrap_or_else(|errors| panic!("{errors:?}"));
-    for name in REAL {
-        let outcome = judge(&compiled, &[(Location::UserAgent, name)]);
-        assert_eq!(outcome, Outcome::default(), "{name}");
-    }
-    let phone: Parts = &[
-        (
-            Location::RequestLine,
-            "REGISTER sip:sip.example.com SIP/2.0",
-        ),
-        (Location::RequestUri, "sip:sip.example.com"),
-        (Location::RequestUriHost, "sip.example.com"),
-        (Location::UserAgent, "Yealink SIP-T46S 66.86.0.15"),
-        (
-            Location::From,
-            "\"Pat O'Brien\" <sip:2001@sip.example.com>;tag=1928301774",
-        ),
-        (Location::FromDisplay, "Pat O'Brien"),
-        (Location::FromUser, "2001"),
-        (Location::FromHost, "sip.example.com"),
-        (Location::FromTag, "1928301774"),
-        (Location::Contact, "<sip:2001@192.0.2.7:5060>"),
-        (Location::ViaBranch, "z9hG4bK776asdhds"),
-        (Location::CallId, "a84b4c76e66710@192.0.2.7"),
-        (Location::CSeq, "1 REGISTER"),
-        (Location::SdpOrigin, "- 20 20 IN IP4 192.0.2.7"),
-        (Location::SdpSession, "-"),
-    ];
-    assert_eq!(judge(&compiled, phone), Outcome::default());
-}
-
-/// The tools of SIPVicious, as they are and with another User-Agent.
-#[test]
-fn sipvicious_is_caught_by_name_and_by_shape() {
-    let compiled = compile(&shipped(), &[]).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let svwar = |agent: &'static str| {
-        [
-            (Location::RequestLine, "REGISTER sip:192.0.2.1 SIP/2.0"),
-            (Location::UserAgent, agent),
-            (Location::FromUser, "100"),
-            (Location::Contact, "sip:100@192.0.2.1"),
-            (Location::ViaBranch, "z9hG4bK-2873912231"),
-            (Location::CallId, "1288493311"),
-            (Location::CSeq, "1 REGISTER"),
-            (Location::Accept, "application/sdp"),
-        ]
-    };
-    let found = judge(&compiled, &svwar("friendly-scanner"));
-    assert_eq!(compiled.name(found.signature), Some("ua-friendly-scanner"));
-    let found = judge(&compiled, &svwar("Yealink SIP-T46S 66.86.0.15"));
-    assert_eq!(found.signature, 0);
-    assert!(
-        found.score >= ringfence_core::automaton::SCORE_LIMIT,
-        "{found:?}"
-    );
-    let svcrack = judge(&compiled, &[(Location::FromTag, "3206210844")]);
-    assert_eq!(compiled.name(svcrack.signature), Some("svcrack-tag"));
-}
-
-#[test]
-fn every_place_has_its_name() {
-    for name in Place::names() {
-        assert!(Place::from_name(name).is_some(), "{name}");
-    }
-    assert_eq!(
-        Place::names().count(),
-        Location::ALL.len() + Counted::ALL.len()
-    );
-}

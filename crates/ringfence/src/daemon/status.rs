@@ -1,0 +1,131 @@
+//! How the fence stands.
+
+use anyhow::Result;
+use ringfence_core::control::EventCount;
+use ringfence_core::country::Country;
+use ringfence_core::reason::{Action, Reason};
+use serde_json::json;
+
+use super::state::Daemon;
+use crate::config::Mode;
+use crate::control::Answer;
+use crate::country::CountryData;
+use crate::engine::xdp::boot_time;
+
+impl Daemon {
+    pub(super) fn status(&mut self) -> Result<Answer> {
+        let counts = self.fence.counts()?;
+        let (mut passed, mut dropped, mut reasons) = (0, 0, serde_json::Map::new());
+        let mut text = String::new();
+        let mut lines = Vec::new();
+        for reason in Reason::ALL {
+            let packets: u64 = counts.iter().map(|service| service[*reason as usize]).sum();
+            match reason.action() {
+                Action::Pass => passed += packets,
+                Action::Drop => dropped += packets,
+            }
+            if packets != 0 {
+                let action = if reason.action() == Action::Drop {
+                    "drop"
+                } else {
+                    "pass"
+                };
+                lines.push(format!(
+                    "  {packets:>10}  {action} {} ({})",
+                    reason.name(),
+                    reason.detail()
+                ));
+                let entry = reasons
+                    .entry(reason.name())
+                    .or_insert_with(|| json!({ "pass": 0, "drop": 0 }));
+                entry[action] = json!(entry[action].as_u64().unwrap_or(0) + packets);
+            }
+        }
+        let now = boot_time()?;
+        let left = self
+            .trial
+            .end()
+            .map(|end| end.saturating_sub(now) / 1_000_000_000);
+        let mode = self.config.mode.to_string();
+        let up = self.started.elapsed().as_secs();
+        text.push_str(&format!("mode {mode}{}\nup {up} s\n", self.trial.tell()?));
+        for (name, index, how) in &self.guarded {
+            let state = if index.is_some() {
+                "guarded"
+            } else {
+                "NOT guarded"
+            };
+            text.push_str(&format!("{name} {state}: {how}\n"));
+        }
+        let verb = if self.config.mode == Mode::Enforce {
+            "dropped"
+        } else {
+            "would have dropped"
+        };
+        let (trunks, trunk_data) = self.trunks.status();
+        for line in trunks {
+            text.push_str(&format!("{line}\n"));
+        }
+        text.push_str(&format!(
+            "packets: {passed} passed, {dropped} {verb}\n{}",
+            lines.join("\n")
+        ));
+        let mut top: Vec<_> = self.sources.iter().collect();
+        top.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        top.truncate(10);
+        for (source, count) in &top {
+            text.push_str(&format!("\n  {count:>10}  events from {source}"));
+        }
+        let mut countries: Vec<_> = (0..=255)
+            .map(Country::from_number)
+            .zip(self.fence.countries()?)
+            .collect();
+        countries.retain(|(_, counts)| *counts != [0, 0]);
+        countries.sort_by_key(|(_, counts)| std::cmp::Reverse(counts[0] + counts[1]));
+        let countries: Vec<_> = countries
+            .iter()
+            .map(|(country, [passed, dropped])| json!({ "code": country.code(), "passed": passed, "dropped": dropped }))
+            .collect();
+        let events = self.fence.event_counts()?;
+        let event = |what: EventCount| events[what as usize];
+        text.push_str(&format!(
+            "\nevents: {} reported, {} sampled, {} limited, {} lost\n{} prefixes listed, {} bans",
+            event(EventCount::Reported),
+            event(EventCount::Sampled),
+            event(EventCount::Limited),
+            event(EventCount::Lost),
+            self.fence.listed(),
+            self.bans.len(),
+        ));
+        let age = self
+            .country_date
+            .map(|date| jiff::Zoned::now().date().duration_since(date).as_hours() / 24);
+        if let Some(days) = age.filter(|days| *days > CountryData::OLD) {
+            text.push_str(&format!(
+                "\nthe country data is {days} days old; name newer data with `country_db`"
+            ));
+        }
+        let interfaces: Vec<_> = self
+            .guarded
+            .iter()
+            .map(|(name, index, how)| json!({ "name": name, "index": index, "attached": index.is_some(), "mode": how }))
+            .collect();
+        Ok(Answer::done(
+            text,
+            json!({
+                "mode": mode, "trial": self.trial.name(), "trial_seconds_left": left, "uptime_seconds": up,
+                "generation": self.generation, "interfaces": interfaces, "trunks": trunk_data,
+                "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
+                "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),
+                "countries": countries,
+                "tables": { "listed": self.fence.listed(), "bans": self.bans.len() },
+                "events": {
+                    "reported": event(EventCount::Reported), "sampled": event(EventCount::Sampled),
+                    "limited": event(EventCount::Limited), "lost": event(EventCount::Lost),
+                    "bans_lost": event(EventCount::BansLost),
+                },
+                "country_data": { "source": self.country_source, "age_days": age },
+            }),
+        ))
+    }
+}

@@ -1,0 +1,5 @@
+//! The daemon and the fence that it leaves standing, in namespaces. Needs root; without it each test says so and ends.
+
+mod place;
+mod trial;
+mod upgrade;
