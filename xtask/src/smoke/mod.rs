@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<()> {
         "build", "--locked", "--quiet", "-p", "xtask", "--bin", GUEST,
     ]))?;
     let mut image = Image::new();
-    image.program("/init", &built(GUEST))?;
+    image.program("/init", &built(&format!("debug/{GUEST}")))?;
     image.file(
         "/object.o",
         args.object.as_deref().unwrap_or(Path::new(OBJECT)),
@@ -65,8 +65,16 @@ pub fn run(args: Args) -> Result<()> {
     let arguments = if args.load_only {
         format!("load {} {}", args.log, args.tail)
     } else {
-        shell::run(cargo().args(["build", "--locked", "--quiet", "--bin", "ringfence"]))?;
-        image.program("/bin/ringfence", &built("ringfence"))?;
+        // As it is shipped: without optimisation it takes minutes to start on a processor that is emulated.
+        shell::run(cargo().args([
+            "build",
+            "--locked",
+            "--quiet",
+            "--release",
+            "--bin",
+            "ringfence",
+        ]))?;
+        image.program("/bin/ringfence", &built("release/ringfence"))?;
         image.program("/bin/ip", Path::new("/sbin/ip"))?;
         image.file("/veth.ko", &kernel.module("drivers/net/veth.ko"))?;
         "all".to_owned()
@@ -93,7 +101,7 @@ pub fn run(args: Args) -> Result<()> {
 fn built(program: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    target.join("debug").join(program)
+    target.join(program)
 }
 
 /// Installs qemu, where it is missing.
