@@ -66,7 +66,7 @@ fn fine(format: Format, file: &str, config: &Config, stats: &Stats) -> io::Resul
     writeln!(out, "{file}: no mistakes; mode {}", config.mode)?;
     writeln!(
         out,
-        "{} services, {} signatures, {} domains: {} states, {} of {} KiB",
+        "services: {}, signatures: {}, domains: {}; they take {} states, {} of {} KiB",
         config.services.len(),
         stats.signatures,
         stats.domains,

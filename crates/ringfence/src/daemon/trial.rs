@@ -85,10 +85,10 @@ impl Daemon {
         let mode = self.config.mode.to_string();
         Ok(Answer::done(
             format!(
-                "reloaded: {mode}, {} services, {} prefixes{}",
+                "reloaded: {mode}{}\nservices: {}, prefixes listed: {}",
+                self.trial.tell()?,
                 self.config.services.len(),
-                self.fence.listed(),
-                self.trial.tell()?
+                self.fence.listed()
             ),
             json!({ "generation": self.generation, "mode": mode, "trial": self.trial.name() }),
         ))
