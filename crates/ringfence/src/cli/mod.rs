@@ -24,6 +24,7 @@ pub mod run;
 pub mod status;
 pub mod stop;
 mod synthesis;
+mod terminal;
 pub mod unban;
 
 use std::io::{self, ErrorKind, Write};
