@@ -174,7 +174,7 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         // With no place to write to, the exit code alone tells.
-        let _ = writeln!(io::stderr(), "ringfence: {}", told(&error));
+        let _ = writeln!(io::stderr(), "ringfence: {}", terminal::text(&told(&error)));
         let wrong =
             error.is::<Usage>() || error.is::<LoadError>() || error.is::<crate::config::Mistakes>();
         ExitCode::from(if wrong { WRONG } else { FAILED })
