@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{During, Error, Result};
 use crate::process::{Finished, run};
-use crate::sipp::{Plan, SippReport};
+use crate::sipp::{Plan, Run, SippReport};
 use crate::target_directory;
 use crate::topology::Lab;
 
@@ -109,7 +109,36 @@ pub fn register_flood(
     rate: u32,
     user_agent: &str,
 ) -> Result<Flood> {
-    let report = Plan {
+    let flooding = begin_register_flood(lab, from, target, count, rate, user_agent)?;
+    let report = flooding.0.report()?;
+    Ok(Flood {
+        sent: report.total("REGISTER", "Sent"),
+        answered: report.total("401", "Recv"),
+        report,
+    })
+}
+
+/// A flood that goes on until this value is dropped, or its count is sent.
+#[derive(Debug)]
+pub struct Flooding(Run);
+
+impl Flooding {
+    /// Whether it has nothing left to send, or broke.
+    pub fn has_ended(&self) -> Result<bool> {
+        self.0.has_ended()
+    }
+}
+
+/// Begins a flood as [`register_flood`] does, and does not wait for its end.
+pub fn begin_register_flood(
+    lab: &Lab,
+    from: SocketAddr,
+    target: IpAddr,
+    count: u32,
+    rate: u32,
+    user_agent: &str,
+) -> Result<Flooding> {
+    let plan = Plan {
         scenario: "flood",
         place: &lab.attacker,
         transport: "u1",
@@ -119,13 +148,8 @@ pub fn register_flood(
         rate,
         keys: &[("user_agent", user_agent)],
         fields: None,
-    }
-    .run(lab)?;
-    Ok(Flood {
-        sent: report.total("REGISTER", "Sent"),
-        answered: report.total("401", "Recv"),
-        report,
-    })
+    };
+    plan.start(lab).map(Flooding)
 }
 
 fn sipvicious(

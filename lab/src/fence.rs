@@ -7,6 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::error::{During, Error, Result};
 use crate::process::{Finished, Running, run, wait_until};
@@ -14,7 +16,18 @@ use crate::target_directory;
 use crate::topology::Lab;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A line for a policy that switches the shipped signatures off. To compile them takes longer than
+/// all else of a start or reload.
+pub fn without_signatures() -> String {
+    let shipped = include_str!("../../assets/signatures.toml").lines();
+    let ids: Vec<_> = shipped
+        .filter_map(|line| line.strip_prefix("id = "))
+        .collect();
+    format!("signatures.disable = [{}]\n", ids.join(", "))
+}
 
 /// A Ringfence of the laboratory, with a bpffs, a state directory and a control socket of its
 /// own. What is pinned in the bpffs outlives the daemon and goes with this value.
@@ -83,19 +96,24 @@ impl<'lab> Ringfence<'lab> {
         Ok(path)
     }
 
+    /// Writes a policy and a list of countries, `ringfence.toml` and `countries.csv`, and starts
+    /// with them.
+    pub fn guard(&mut self, policy: &str, countries: &str) -> Result<()> {
+        let policy = self.write("ringfence.toml", policy)?;
+        let countries = self.write("countries.csv", countries)?;
+        self.start(&[
+            "--config",
+            &policy.to_string_lossy(),
+            "--country-db",
+            &countries.to_string_lossy(),
+        ])
+    }
+
     /// Starts `ringfence run ARGUMENTS` in the `pbx` and returns when its control socket
     /// answers. A daemon that runs already is killed first.
     pub fn start(&mut self, arguments: &[&str]) -> Result<()> {
         self.kill9()?;
-        let mut command = self.lab.pbx.command(&self.binary);
-        command.arg("run").args(arguments);
-        command
-            .arg("--bpffs")
-            .arg(self.bpffs())
-            .arg("--state")
-            .arg(self.state());
-        command.arg("--socket").arg(self.socket());
-        let daemon = Running::start(&mut command)?;
+        let daemon = Running::start(&mut self.run(arguments))?;
         let ready = wait_until(STARTS_WITHIN, || {
             Ok(daemon.has_ended()? || UnixStream::connect(self.socket()).is_ok())
         })?;
@@ -110,6 +128,21 @@ impl<'lab> Ringfence<'lab> {
         Ok(())
     }
 
+    /// The command `ringfence run ARGUMENTS` with the directories of this value.
+    pub fn run(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command();
+        command.arg("run").args(arguments);
+        let places = [
+            ("--bpffs", self.bpffs()),
+            ("--state", self.state()),
+            ("--socket", self.socket()),
+        ];
+        for (option, place) in places {
+            command.arg(option).arg(place);
+        }
+        command
+    }
+
     /// Whether the daemon runs.
     pub fn is_running(&self) -> Result<bool> {
         self.daemon
@@ -122,6 +155,20 @@ impl<'lab> Ringfence<'lab> {
         self.daemon
             .as_ref()
             .map_or_else(|| Ok(String::new()), Running::output)
+    }
+
+    /// Sends the daemon a signal, if it runs.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let Some(daemon) = &self.daemon else {
+            return Ok(());
+        };
+        kill(Pid::from_raw(daemon.pid().cast_signed()), signal).during("signal the daemon")
+    }
+
+    /// Waits for the daemon to end by itself.
+    pub fn wait(&mut self) -> Result<Option<Finished>> {
+        let daemon = self.daemon.take();
+        daemon.map(|daemon| daemon.wait(ENDS_WITHIN)).transpose()
     }
 
     /// Stops the daemon with SIGTERM, which leaves the fence standing.

@@ -21,9 +21,10 @@ mod process;
 mod sipp;
 mod sweep;
 mod topology;
+mod wire;
 
 pub use error::{Error, Result};
-pub use fence::Ringfence;
+pub use fence::{Ringfence, without_signatures};
 pub use kamailio::{Kamailio, Request};
 pub use netns::Netns;
 pub use packets::{Packet, PacketCounter};
@@ -31,6 +32,7 @@ pub use phone::{CallReport, Phone, Transport};
 pub use process::Finished;
 pub use sipp::SippReport;
 pub use topology::{Lab, PBX_V4, PBX_V6, Subnets};
+pub use wire::Wire;
 
 /// Whether the caller must skip: says so on standard output when the process is not root.
 pub fn needs_root() -> bool {

@@ -38,14 +38,7 @@ domains = ["sip.example.com"]
 /// A guarded laboratory.
 fn guard<'lab>(lab: &'lab Lab, policy: &str) -> Ringfence<'lab> {
     let mut fence = Ringfence::prepare(lab).unwrap();
-    let countries = fence.write("countries.csv", COUNTRIES).unwrap();
-    let policy = fence.write("ringfence.toml", policy).unwrap();
-    let started = fence.start(&[
-        "--config",
-        policy.to_str().unwrap(),
-        "--country-db",
-        countries.to_str().unwrap(),
-    ]);
+    let started = fence.guard(policy, COUNTRIES);
     if let Err(error) = started {
         panic!("{error}\n{}", fence.log().unwrap_or_default());
     }
@@ -214,16 +207,7 @@ fn the_fence_stands_without_its_daemon() {
     assert!(report.is_flawless(), "{report:?}");
     assert_eq!(passed.stop().unwrap(), 0);
 
-    let countries = fence.write("countries.csv", COUNTRIES).unwrap();
-    let policy = fence.write("ringfence.toml", POLICY).unwrap();
-    fence
-        .start(&[
-            "--config",
-            policy.to_str().unwrap(),
-            "--country-db",
-            countries.to_str().unwrap(),
-        ])
-        .unwrap();
+    fence.guard(POLICY, COUNTRIES).unwrap();
     let bans = fence.cli(&["bans"]).unwrap();
     assert!(
         bans.stdout.contains("203.0.113.10"),

@@ -3,10 +3,12 @@
 use crate::address::Address;
 use crate::country::{Country, CountryTable};
 use crate::hash::Key;
+use crate::judge::{self, Part};
 use crate::limit::{Bucket, State};
 use crate::packet::Bytes;
 use crate::policy::{Admission, Policy};
 use crate::scan::{Scan, Step};
+use crate::search::{self, Search};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What the lists say of an address. Every entry holds what all wider entries say too, so that
@@ -146,7 +148,7 @@ pub struct Tables<'a> {
 /// `bpf_loop`.
 pub trait Turn<B> {
     /// Takes the turn; `true` ends the loop.
-    fn turn(bench: &mut B, tables: &Tables<'_>, scan: &mut Scan) -> bool;
+    fn turn(bench: &mut B, tables: Tables<'_>, scan: &mut Scan) -> bool;
 }
 
 /// A place that judges packets.
@@ -183,10 +185,28 @@ pub trait Bench: Bytes {
     /// Takes steps until one ends the loop, at most `most` of them.
     fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32);
 
+    /// Performs a search in the window.
+    #[inline(always)]
+    fn search(search: Search, scan: &mut Scan, one: u64, other: u64) -> u64
+    where
+        Self: Sized,
+    {
+        search::search::<Self>(search, scan, one, other)
+    }
+
     /// Takes turns, each with the whole bench, until one ends the loop, at most `most` of them.
-    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32)
+    fn turns<T: Turn<Self>>(&mut self, tables: Tables<'_>, scan: &mut Scan, most: u32)
     where
         Self: Sized;
+
+    /// Runs a part of the judgement and gives its answer.
+    #[inline(always)]
+    fn part(&mut self, part: Part, tables: Tables<'_>, scan: &mut Scan) -> u32
+    where
+        Self: Sized,
+    {
+        judge::run(part, self, tables, scan)
+    }
 
     /// Hears what was asked and found, for explanations.
     #[inline(always)]

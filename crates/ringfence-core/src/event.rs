@@ -2,8 +2,8 @@
 
 use crate::address::Address;
 use crate::bench::{Bench, Cells};
-use crate::hash::mix;
-use crate::reason::Reason;
+use crate::hash::{Key, mix};
+use crate::verdict::Verdict;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes of a packet's payload that an event carries as evidence.
@@ -36,7 +36,7 @@ pub struct Event {
     pub evidence_length: u16,
     /// IANA protocol number.
     pub protocol: u8,
-    /// Number of the [`Reason`].
+    /// Number of the [`crate::reason::Reason`].
     pub reason: u8,
     /// Number of the service.
     pub service: u8,
@@ -59,10 +59,14 @@ const _: () = assert!(
     "the daemon reads what the kernel wrote"
 );
 
-/// Whether an event of this source and reason is due.
+/// Whether an event of the verdict's source and reason is due.
 #[inline(always)]
-pub fn due<B: Bench>(bench: &mut B, source_hash: u64, reason: Reason, now: u64) -> bool {
-    let hash = mix(source_hash, 0x5eed + reason as u64);
+pub fn due<B: Bench>(bench: &mut B, key: &Key, verdict: &Verdict, now: u64) -> bool {
+    let source = match verdict.source_hash {
+        0 => key.hash(verdict.source.subject().words()) | 1,
+        hash => hash,
+    };
+    let hash = mix(source, 0x5eed + u64::from(verdict.reason_number()));
     let index = (hash >> 32) as u32 & (Cells::Samples.words() - 1);
     let seconds = (now / 1_000_000_000 + 1) & 0xffff_ffff;
     let mark = hash << 32;

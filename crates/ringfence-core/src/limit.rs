@@ -14,8 +14,8 @@ const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 
 /// Words in a bucket: one line of the processor's cache.
 pub const WAYS: usize = 8;
-/// Buckets of the table of rates: 4 MiB.
-pub const BUCKETS: usize = 1 << 16;
+/// Buckets of the table of rates: 8 MiB.
+pub const BUCKETS: usize = 1 << 17;
 
 /// A bucket of the table of rates.
 pub type Bucket = [u64; WAYS];
@@ -61,37 +61,47 @@ impl Limit {
     }
 }
 
-/// Whose word it is, and where it lies.
+/// Whose word it is, and where it may lie.
 #[derive(Clone, Copy)]
 pub struct Owner {
+    source: u64,
     hash: u64,
+    slot: u32,
 }
 
+/// Kinds of words that a source may have: a power of two, and two buckets.
+pub const SLOTS: u32 = 2 * WAYS as u32;
+
 impl Owner {
-    /// As one word, for function calls.
+    /// From a keyed hash of the source, and what is counted: `slot` (below [`SLOTS`]) of a service.
+    /// All words of a source lie side by side, those of the lower slots in one line of the cache.
     #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.hash
-    }
-
-    /// The owner that was made a word.
-    #[inline(always)]
-    pub const fn from_word(hash: u64) -> Self {
-        Self { hash }
-    }
-
-    /// From a keyed hash of the source and what is counted (class and service).
-    #[inline(always)]
-    pub fn new(source: u64, what: u32) -> Self {
+    pub fn new(source: u64, service: u8, slot: u32) -> Self {
+        let what = u64::from(service) << 32 | u64::from(slot) | 1 << 31;
         Self {
-            hash: mix(source, what as u64 + 1),
+            source,
+            hash: mix(source, what),
+            slot,
         }
     }
 
-    /// Index of the bucket.
+    /// The bucket of the word's first place (`choice` 0) or of its second (1).
     #[inline(always)]
-    pub fn bucket(&self) -> u32 {
-        self.hash as u32 & (BUCKETS as u32 - 1)
+    pub fn bucket(&self, choice: u32) -> u32 {
+        let pair = (self.source >> (choice * 20)) as u32;
+        (pair.wrapping_mul(2).wrapping_add(self.slot >> 3)) & (BUCKETS as u32 - 1)
+    }
+
+    /// The place of the word in either bucket.
+    #[inline(always)]
+    pub fn way(&self) -> usize {
+        self.slot as usize & (WAYS - 1)
+    }
+
+    /// Whether a word is the owner's.
+    #[inline(always)]
+    pub fn owns(&self, word: u64) -> bool {
+        word & !TIME_MASK == self.mark()
     }
 
     /// The fingerprint as it stands in a word; never 0.
@@ -126,25 +136,13 @@ fn ahead(word: u64, now: u64, most: u64) -> u64 {
     if distance > most { 0 } else { distance }
 }
 
-/// The place in `bucket` of the word of `owner`, or of the one to take over. An owner has two
-/// places; the one less in debt is taken over, so that whoever loses its word is forgiven.
+/// Whether `second` is less in debt than `first`: it is the one to take over by an owner of
+/// neither, so that whoever loses its word is forgiven.
 #[inline(always)]
-pub fn choose(bucket: &Bucket, owner: Owner, now_ns: u64) -> usize {
+pub fn yields(first: u64, second: u64, now_ns: u64) -> bool {
     let now = ticks(now_ns) & TIME_MASK;
-    let mark = owner.mark();
-    let one = (owner.hash >> 16) as usize & (WAYS - 1);
-    // An odd distance, so another place. Linux 6.1 follows the bounds of no XOR.
-    let other = (one + ((owner.hash >> 19) as usize & (WAYS - 1) | 1)) & (WAYS - 1);
-    let (first, second) = (bucket[one], bucket[other]);
-    if second & !TIME_MASK == mark {
-        return other;
-    }
     let most = TIME_MASK >> 1;
-    if first & !TIME_MASK != mark && ahead(second, now, most) < ahead(first, now, most) {
-        other
-    } else {
-        one
-    }
+    ahead(second, now, most) < ahead(first, now, most)
 }
 
 /// One transition of the word `old` of `owner`: its state before, and the word after. `charge`
@@ -159,7 +157,7 @@ pub fn step(old: u64, owner: Owner, limit: &Limit, now_ns: u64, charge: bool) ->
         .wrapping_add(interval.wrapping_mul(2));
     let mark = owner.mark();
     let mut debt = 0;
-    if old & !TIME_MASK == mark {
+    if owner.owns(old) {
         debt = ahead(old, now, deepest);
     }
     let state = if debt <= tolerance {
@@ -203,7 +201,7 @@ mod tests {
     #[test]
     fn burst_then_rate() {
         let limit = Limit::new(10, 10 * SECOND, 20);
-        let owner = Owner::new(42, 0);
+        let owner = Owner::new(42, 1, 0);
         let mut word = 0;
         let now = 1000 * SECOND;
         for _ in 0..20 {
@@ -224,7 +222,7 @@ mod tests {
     #[test]
     fn debt_is_bounded() {
         let limit = Limit::new(5, 10 * SECOND, 10);
-        let owner = Owner::new(7, 3);
+        let owner = Owner::new(7, 1, 3);
         let mut word = 0;
         for _ in 0..10_000 {
             spend(&mut word, owner, &limit, 50 * SECOND);
@@ -243,24 +241,42 @@ mod tests {
     fn a_collision_forgives_the_one_less_in_debt() {
         let limit = Limit::new(1, SECOND, 100);
         let now = 77 * SECOND;
-        let mut bucket: Bucket = [0; WAYS];
         // More owners than places, each deeper in debt than the one before.
-        let owners: [Owner; 64] = core::array::from_fn(|n| Owner::new(n as u64 * 977, 0));
+        let mut places = [0u64; 2];
+        let owners: [Owner; 64] = core::array::from_fn(|n| Owner::new(n as u64 * 977, 1, 0));
+        let place = |owner: &Owner, places: &[u64; 2]| {
+            let second = owner.owns(places[1])
+                || !owner.owns(places[0]) && yields(places[0], places[1], now);
+            usize::from(second)
+        };
         for (n, owner) in owners.iter().enumerate() {
             for _ in 0..=n {
-                let way = choose(&bucket, *owner, now);
-                bucket[way] = step(bucket[way], *owner, &limit, now, true).0;
+                let at = place(owner, &places);
+                places[at] = step(places[at], *owner, &limit, now, true).0;
             }
         }
-        let known = |owner: &Owner| bucket.iter().any(|word| word & !TIME_MASK == owner.mark());
+        let known = |owner: &Owner| places.iter().any(|word| owner.owns(*word));
         assert!(known(&owners[63]));
         for owner in owners.iter().filter(|owner| !known(owner)) {
-            let way = choose(&bucket, *owner, now);
-            assert_eq!(
-                step(bucket[way], *owner, &limit, now, false).1,
-                State::Within
-            );
+            let old = places[place(owner, &places)];
+            assert_eq!(step(old, *owner, &limit, now, false).1, State::Within);
         }
+    }
+
+    #[test]
+    fn words_of_one_source_lie_apart() {
+        let places = |choice| {
+            let mut places: [_; SLOTS as usize] = core::array::from_fn(|slot| {
+                let owner = Owner::new(0x1234_5678_9abc_def1, 3, slot as u32);
+                (owner.bucket(choice), owner.way())
+            });
+            places.sort_unstable();
+            places
+        };
+        for choice in 0..2 {
+            assert!(places(choice).windows(2).all(|two| two[0] != two[1]));
+        }
+        assert_ne!(places(0), places(1));
     }
 
     proptest! {
@@ -270,7 +286,7 @@ mod tests {
             gaps in proptest::collection::vec(0u64..2 * SECOND, 1..300),
         ) {
             let limit = Limit::new(count, 10 * SECOND, burst);
-            let owner = Owner::new(start, 1);
+            let owner = Owner::new(start, 1, 1);
             let (mut word, mut now, mut passed) = (0, start, 0u64);
             for gap in gaps {
                 now += gap;

@@ -53,6 +53,8 @@ pub enum Fragment {
 pub enum Network {
     /// IPv4 or IPv6.
     Ip,
+    /// IPv6 with extension headers, which are yet to be followed.
+    Extended,
     /// Not IP: ARP, spanning tree and the like.
     Other,
     /// Says it is IP and ends too early.
@@ -68,10 +70,11 @@ const VLAN_TAGS: u32 = 2;
 /// Most IPv6 extension headers that are followed.
 pub const EXTENSION_HEADERS: u32 = 8;
 
-/// Reads the headers up to the transport header; the verdict takes up what they say.
-#[inline(never)]
-pub fn network<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy) -> Network {
-    let (kind, at) = if scan.verdict.link == Link::RawIp as u8 {
+/// Reads the headers up to the transport header, or to the first IPv6 extension header; the verdict
+/// takes up what they say.
+#[inline(always)]
+pub fn network<B: Bytes>(frame: &B, verdict: &mut Verdict) -> Network {
+    let (kind, at) = if verdict.link == Link::RawIp as u8 {
         match frame.short(0).map(u16::from_be) {
             Some(first) if first >> 12 == 4 => (ETHERTYPE_IPV4, 0),
             Some(first) if first >> 12 == 6 => (ETHERTYPE_IPV6, 0),
@@ -95,14 +98,14 @@ pub fn network<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy) -> Network
         (kind, at)
     };
     match kind {
-        ETHERTYPE_IPV4 => ipv4(frame, &mut scan.verdict, at),
-        ETHERTYPE_IPV6 => ipv6(frame, scan, policy, at),
+        ETHERTYPE_IPV4 => ipv4(frame, verdict, at),
+        ETHERTYPE_IPV6 => ipv6(frame, verdict, at),
         _ => Network::Other,
     }
 }
 
 #[inline(always)]
-fn ipv4<B: Bench>(frame: &B, verdict: &mut Verdict, at: u32) -> Network {
+fn ipv4<B: Bytes>(frame: &B, verdict: &mut Verdict, at: u32) -> Network {
     let Some(header) = frame.words::<5>(at) else {
         return Network::Truncated;
     };
@@ -196,7 +199,7 @@ impl Step for Extension {
 }
 
 #[inline(always)]
-fn ipv6<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy, at: u32) -> Network {
+fn ipv6<B: Bytes>(frame: &B, verdict: &mut Verdict, at: u32) -> Network {
     let Some(header) = frame.words::<10>(at) else {
         return Network::Truncated;
     };
@@ -214,28 +217,33 @@ fn ipv6<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy, at: u32) -> Netwo
     } else {
         ((40 + payload).min(whole), 40 + payload > whole)
     };
-    let verdict = &mut scan.verdict;
     verdict.source = Address::from_v6_words([header[2], header[3], header[4], header[5]]);
     verdict.destination = Address::from_v6_words([header[6], header[7], header[8], header[9]]);
     verdict.protocol = next as u8;
     verdict.end = at + end;
     verdict.doubtful = doubtful as u8;
-    let transport = at + 40;
-    verdict.transport = transport;
+    verdict.transport = at + 40;
     if is_extension(next) {
-        let left = verdict.end.saturating_sub(transport);
-        let length = if left > WINDOW { WINDOW } else { left };
-        if length == 0 || !frame.fill(transport, length, scan) {
-            scan.verdict.doubtful = 1;
-            return Network::Ip;
-        }
-        scan.begin(length);
-        scan.position = 0;
-        scan.extensions = 0;
-        B::repeat::<Extension>(scan, policy, EXTENSION_HEADERS + 1);
-        scan.verdict.transport = transport + scan.position;
+        return Network::Extended;
     }
     Network::Ip
+}
+
+/// Follows the extension headers of an IPv6 packet whose protocol is still the first of them.
+#[inline(always)]
+pub fn extensions<B: Bench>(frame: &B, scan: &mut Scan, policy: &Policy) {
+    let transport = scan.verdict.transport;
+    let left = scan.verdict.end.saturating_sub(transport);
+    let length = if left > WINDOW { WINDOW } else { left };
+    if length == 0 || !frame.fill(transport, length, scan) {
+        scan.verdict.doubtful = 1;
+        return;
+    }
+    scan.begin(length);
+    scan.position = 0;
+    scan.extensions = 0;
+    B::repeat::<Extension>(scan, policy, EXTENSION_HEADERS + 1);
+    scan.verdict.transport = transport + scan.position;
 }
 
 /// Flags of a TCP header that matter here (RFC 9293, section 3.1).

@@ -4,7 +4,7 @@
 //! step is then a function of memory alone, and the verifier looks at it once (see
 //! `docs/design/text-scanning.md`).
 
-use crate::automaton::{DEAD, DOMAIN, Match, SCORE_LIMIT};
+use crate::automaton::{Automaton, DEAD, DOMAIN, Match, SCORE_LIMIT};
 use crate::flow::Flow;
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -129,8 +129,6 @@ pub struct Scan {
     pending: u64,
     /// Walks: conditions met so far.
     pub(crate) bits: u64,
-    /// The parameter looked for.
-    pub(crate) name: u64,
     /// Walks: the bytes below 64 to stop at.
     stop_bits: u64,
     /// Bytes of the window in use.
@@ -162,7 +160,11 @@ pub struct Scan {
     pub(crate) request: u32,
     /// 1: the segment repeats bytes from before the message last judged.
     pub(crate) older: u32,
-    /// Walks and searches: the next byte, and the byte to stop before.
+    /// 1: the text in the window is the whole message.
+    pub(crate) closed: u32,
+    /// Searches: where one is.
+    pub(crate) place: u32,
+    /// Walks and framing: the next byte, and the byte to stop before.
     at: u32,
     limit: u32,
     state: u32,
@@ -179,8 +181,6 @@ pub struct Scan {
     outcome: u32,
     /// Walks: the lowest signature hit outright so far, 0 for none.
     pub(crate) signature: u32,
-    /// Searches: the two bytes looked for, in every byte of a word.
-    wanted: [u64; 2],
     /// TCP framing: see `framing.rs`.
     pub(crate) frame: u32,
     pub(crate) frame_length: u32,
@@ -197,13 +197,13 @@ pub const fn every(byte: u8) -> u64 {
 
 /// The high bit of every byte of `word` that is zero.
 #[inline(always)]
-const fn zeros(word: u64) -> u64 {
+pub(crate) const fn zeros(word: u64) -> u64 {
     !(((word & !HIGH) + !HIGH) | word | !HIGH)
 }
 
 /// Bytes before the first marked one of `marks`, which is not 0.
 #[inline(always)]
-const fn first(marks: u64) -> u32 {
+pub(crate) const fn first(marks: u64) -> u32 {
     marks.trailing_zeros() >> 3
 }
 
@@ -246,7 +246,6 @@ impl Scan {
         let at = (black_box(length) >> 3) as usize;
         self.window[at & (WORDS - 1)] = head(self.window[at & (WORDS - 1)], length & 7);
         self.window[(at + 1) & (WORDS - 1)] = 0;
-        self.spans = [0; KINDS];
         self.seen = 0;
         self.twice = 0;
         self.last = 0;
@@ -285,13 +284,15 @@ impl Scan {
     /// The value of the first line of its kind.
     #[inline(always)]
     pub fn span(&self, kind: Kind) -> Span {
-        Span::unpack(self.spans[kind as usize & (KINDS - 1)])
+        self.span_of(kind as u32)
     }
 
     /// The value of the first line of the kind with this number.
     #[inline(always)]
     pub fn span_of(&self, kind: u32) -> Span {
-        Span::unpack(self.spans[kind as usize & (KINDS - 1)])
+        // What was not seen is an older message's.
+        let seen = self.seen >> (kind & 31) & 1;
+        Span::unpack(self.spans[kind as usize & (KINDS - 1)] & seen.wrapping_neg())
     }
 
     /// Whether a line of this kind was there.
@@ -336,24 +337,6 @@ impl Scan {
         self.block = 0;
     }
 
-    /// Starts a search between `span.from` and `span.to` for one of two bytes.
-    #[inline(always)]
-    pub fn begin_find(&mut self, span: Span, one: u8, other: u8) {
-        self.at = span.from;
-        self.limit = span.to;
-        self.wanted = [every(one), every(other)];
-    }
-
-    /// Where the search ended: at the byte, or at the end of its stretch.
-    #[inline(always)]
-    pub fn found(&self) -> u32 {
-        if self.at < self.limit {
-            self.at
-        } else {
-            self.limit
-        }
-    }
-
     /// Forgets all walks.
     #[inline(always)]
     pub fn begin_jobs(&mut self) {
@@ -365,19 +348,31 @@ impl Scan {
     }
 
     /// Adds a walk of the automaton from `start` over `span`, up to a byte of `stops`, where there
-    /// is anything to look for.
+    /// is anything to look for that begins as the span does.
     #[inline(always)]
-    pub fn add_job(&mut self, start: u16, span: Span, stops: Stops, domain: bool) {
-        if start != DEAD && !span.is_empty() {
-            let place = self.job_count as usize & (JOBS - 1);
-            self.jobs[place] = Job {
-                span: span.pack(),
-                start,
-                stops: stops as u8,
-                domain: domain as u8,
-            };
-            self.job_count += 1;
+    pub fn add_job(
+        &mut self,
+        automaton: &Automaton,
+        start: u16,
+        span: Span,
+        stops: Stops,
+        domain: bool,
+    ) {
+        if start == DEAD || span.is_empty() {
+            return;
         }
+        // Each line begins anew.
+        if automaton.step(start, self.byte(span.from)) == DEAD && stops != Stops::Lines {
+            return;
+        }
+        let place = self.job_count as usize & (JOBS - 1);
+        self.jobs[place] = Job {
+            span: span.pack(),
+            start,
+            stops: stops as u8,
+            domain: domain as u8,
+        };
+        self.job_count += 1;
     }
 
     /// Takes up the next walk; whether there was one.
@@ -463,6 +458,12 @@ impl Scan {
         }
     }
 
+    /// Whether more than one line of any kind was there.
+    #[inline(always)]
+    pub(crate) fn repeats(&self) -> bool {
+        self.twice != 0
+    }
+
     /// Whether more than one line of a counted header (its number) was there.
     #[inline(always)]
     pub(crate) fn repeated_counted(&self, header: u8) -> bool {
@@ -473,31 +474,6 @@ impl Scan {
             _ => Kind::CSeq,
         };
         self.repeated(kind)
-    }
-
-    /// The mixed hash of a stretch, at most its first 64 bytes.
-    #[inline(always)]
-    pub fn digest(&self, span: Span) -> u64 {
-        self.digest_packed(span.pack())
-    }
-
-    // A function of its own: in the kernel it is looked at once a call, not once a word.
-    #[inline(never)]
-    fn digest_packed(&self, span: u32) -> u64 {
-        let span = Span::unpack(span);
-        let mut hash = 0u64;
-        let mut n = 0;
-        while n < 8 {
-            let at = span.from + n * 8;
-            if at < span.to {
-                let word = head(self.word(at), span.to - at);
-                hash = (hash ^ word)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .rotate_left(29);
-            }
-            n += 1;
-        }
-        hash
     }
 
     /// The first byte from `at` on, within 8, that is neither a space nor a tab.
@@ -513,46 +489,10 @@ impl Scan {
         }
     }
 
-    /// The stretch without white space and line ends (folded lines) at its beginning.
+    /// One bit for each [`Kind`] of line that was there.
     #[inline(always)]
-    pub fn trim_start(&self, span: Span) -> Span {
-        let mut from = span.from;
-        let mut n = 0;
-        while n < 4 {
-            let word = self.word(from);
-            let blanks = zeros(word ^ every(b' '))
-                | zeros(word ^ every(b'\t'))
-                | zeros(word ^ every(b'\r'))
-                | zeros(word ^ every(b'\n'));
-            let others = !blanks & HIGH;
-            if others != 0 {
-                from += first(others);
-                break;
-            }
-            from += 8;
-            n += 1;
-        }
-        Span {
-            from: if from < span.to { from } else { span.to },
-            to: span.to,
-        }
-    }
-
-    /// The stretch without white space at its end, as far as eight bytes of it.
-    #[inline(always)]
-    pub fn trim_end(&self, span: Span) -> Span {
-        let mut to = span.to;
-        let mut n = 0;
-        while n < 8 {
-            if to > span.from && matches!(self.byte(to - 1), b' ' | b'\t' | b'\r') {
-                to -= 1;
-            }
-            n += 1;
-        }
-        Span {
-            from: span.from,
-            to,
-        }
+    pub(crate) fn seen(&self) -> u32 {
+        self.seen
     }
 }
 
@@ -595,7 +535,9 @@ impl Step for Lines {
                 return true;
             }
             scan.pending = scan.breaks[scan.block as usize & (BLOCKS - 1)];
-            return false;
+            if scan.pending == 0 {
+                return false;
+            }
         }
         let feed = scan.block * 64 + scan.pending.trailing_zeros();
         if feed >= scan.end {
@@ -740,45 +682,6 @@ fn header_kind(low: u64, high: u64, count: u32) -> Kind {
             Kind::ContentLength
         }
         _ => Kind::Other,
-    }
-}
-
-/// Looks for one of two bytes.
-pub struct Find;
-
-impl Step for Find {
-    #[inline(always)]
-    fn step(scan: &mut Scan, _: &Policy) -> bool {
-        let word = scan.word(scan.at);
-        let marks = zeros(word ^ scan.wanted[0]) | zeros(word ^ scan.wanted[1]);
-        if marks != 0 {
-            scan.at += first(marks);
-            return true;
-        }
-        scan.at += 8;
-        scan.at >= scan.limit
-    }
-}
-
-/// Looks for the end of a quoted string (RFC 3261, section 25.1): a quote that no backslash takes
-/// its meaning from.
-pub struct Quoted;
-
-impl Step for Quoted {
-    #[inline(always)]
-    fn step(scan: &mut Scan, _: &Policy) -> bool {
-        let word = scan.word(scan.at);
-        let marks = zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'));
-        if marks == 0 {
-            scan.at += 8;
-        } else {
-            scan.at += first(marks);
-            if scan.byte(scan.at) == b'"' {
-                return true;
-            }
-            scan.at += 2;
-        }
-        scan.at >= scan.limit
     }
 }
 

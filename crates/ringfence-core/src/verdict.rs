@@ -9,12 +9,11 @@ use crate::bench::Cause;
 use crate::country::Country;
 use crate::packet::{Fragment, Link};
 use crate::reason::{Action, Reason};
+use core::hint::black_box;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The class of a packet that has none.
 pub const NO_CLASS: u8 = 255;
-/// The country of a packet whose country was not asked for.
-const NO_COUNTRY: u16 = 0xffff;
 /// In `fragment`: the first piece.
 const FIRST_PIECE: u32 = 1;
 
@@ -54,6 +53,7 @@ pub struct Verdict {
     pub destination_port: u16,
     /// Number of the signature that hit, or 0.
     pub signature: u16,
+    /// The number of the source's country, and 1 more; 0: not asked for.
     country: u16,
     /// IANA protocol number, or 0.
     pub protocol: u8,
@@ -81,41 +81,23 @@ pub struct Verdict {
     reserved: [u8; 2],
 }
 
+const _: () = assert!(Action::Pass as u8 == 0, "the zero of `begin`");
+
 impl Verdict {
     /// Makes ready for a packet of the `interface`-th guarded interface.
     #[inline(always)]
     pub(crate) fn begin(&mut self, interface: u32, link: Link) {
-        self.source = Address::from_words([0; 2]);
-        self.destination = Address::from_words([0; 2]);
-        self.source_hash = 0;
-        self.now = 0;
-        self.transaction = 0;
-        self.listed = 0;
+        let words: &mut [u64; size_of::<Verdict>() / 8] = zerocopy::transmute_mut!(self);
+        // Of a zero that it knows, the compiler would make a loop over bytes.
+        let zero = black_box(0);
+        let mut n = 0;
+        while n < words.len() {
+            words[n] = zero;
+            n += 1;
+        }
         self.interface = interface;
-        self.transport = 0;
-        self.end = 0;
-        self.fragment = 0;
-        self.payload = 0;
-        self.length = 0;
-        self.sequence = 0;
-        self.source_port = 0;
-        self.destination_port = 0;
-        self.signature = 0;
-        self.country = NO_COUNTRY;
-        self.protocol = 0;
-        self.service = 0;
-        self.class = NO_CLASS;
-        self.flags = 0;
         self.link = link as u8;
-        self.doubtful = 0;
-        self.again = 0;
-        self.paid = 0;
-        self.named = 0;
-        self.reason = 0;
-        self.action = Action::Pass as u8;
-        self.banned = 0;
-        self.destroy = 0;
-        self.admitted = 0;
+        self.class = NO_CLASS;
     }
 
     /// Why; it implies the action that the policy wants.
@@ -143,17 +125,16 @@ impl Verdict {
     /// The source's country, where it was asked for.
     #[inline(always)]
     pub fn country(&self) -> Option<Country> {
-        if self.country == NO_COUNTRY {
-            None
-        } else {
-            Some(Country::from_number(self.country as u8))
+        match self.country {
+            0 => None,
+            number => Some(Country::from_number((number - 1) as u8)),
         }
     }
 
     /// The source's country; `ZZ` where it was not asked for.
     #[inline(always)]
     pub(crate) fn located(&self) -> Country {
-        Country::from_number(self.country as u8)
+        Country::from_number(self.country.saturating_sub(1) as u8)
     }
 
     /// Why the source was banned by this packet, if it was.
@@ -181,7 +162,7 @@ impl Verdict {
 
     #[inline(always)]
     pub(crate) fn set_country(&mut self, country: Country) {
-        self.country = u16::from(country.number());
+        self.country = u16::from(country.number()) + 1;
     }
 
     #[inline(always)]

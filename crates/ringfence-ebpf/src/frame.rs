@@ -12,13 +12,16 @@ use aya_ebpf::maps::lpm_trie::Key;
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Turn};
 use ringfence_core::control::{Control, EventCount};
+use ringfence_core::judge::Part;
 use ringfence_core::limit::Bucket;
 use ringfence_core::packet::Bytes;
 use ringfence_core::policy::Policy;
 use ringfence_core::scan::{Scan, Step, WINDOW};
+use ringfence_core::search::Search;
 use zerocopy::FromBytes;
 
 use crate::maps;
+use crate::parts;
 use crate::report::count_event;
 
 /// 1: the time is taken from the control map. Written before loading, by tests only.
@@ -31,6 +34,9 @@ pub struct Frame<'a> {
     control: &'a Control,
 }
 
+/// The furthest byte of a frame that a header is looked for at. All its bits are set.
+const FURTHEST: u32 = 0x3fff;
+
 impl<'a> Frame<'a> {
     /// The frame of a program's context.
     #[inline(always)]
@@ -42,9 +48,12 @@ impl<'a> Frame<'a> {
     #[inline(always)]
     fn read<T: FromBytes>(&self, offset: u32) -> Option<T> {
         // No header lies further on; the verifier wants a bound.
-        if offset > 0x3fff {
+        if offset > FURTHEST {
             return None;
         }
+        // The same value, bounded whatever register it is kept in: Linux 6.1 forgets the bound of
+        // one that was put aside before it was compared.
+        let offset = core::hint::black_box(offset) & FURTHEST;
         // SAFETY: the context is the one the kernel gave; the pointers it holds are packet
         // pointers, and the read is checked against the packet's end. The machines that the
         // kernel loads this program on (x86-64, arm64) read unaligned words, and the value may be
@@ -136,7 +145,7 @@ extern "C" fn turn<'f, T: Turn<Frame<'f>>>(_: u32, context: *mut Turns<'f, '_>) 
     let (frame, tables, scan) = unsafe {
         (
             &mut *(*context).frame,
-            &*(*context).tables,
+            *(*context).tables,
             &mut *(*context).scan,
         )
     };
@@ -231,10 +240,10 @@ impl Bench for Frame<'_> {
     }
 
     #[inline(always)]
-    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32) {
+    fn turns<T: Turn<Self>>(&mut self, tables: Tables<'_>, scan: &mut Scan, most: u32) {
         let mut context = Turns {
             frame: self,
-            tables,
+            tables: &raw const tables,
             scan,
         };
         // SAFETY: as for `repeat`.
@@ -246,5 +255,15 @@ impl Bench for Frame<'_> {
                 0,
             );
         }
+    }
+
+    #[inline(always)]
+    fn part(&mut self, part: Part, tables: Tables<'_>, scan: &mut Scan) -> u32 {
+        parts::call(part, self.context, self.control, tables, scan)
+    }
+
+    #[inline(always)]
+    fn search(search: Search, scan: &mut Scan, one: u64, other: u64) -> u64 {
+        parts::call_search(search, scan, one, other)
     }
 }

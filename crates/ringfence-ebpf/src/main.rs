@@ -9,6 +9,7 @@
 
 mod frame;
 mod maps;
+mod parts;
 mod report;
 
 use aya_ebpf::bindings::xdp_action;
@@ -52,7 +53,7 @@ fn verdict(context: &XdpContext) -> Option<Action> {
     let verdict = &scan.verdict;
     report::count(verdict);
     if verdict.reason().action() == Action::Drop {
-        report::report(&mut frame, context.ctx, control, verdict, index);
+        report::report_drop(context.ctx, control, scan);
     }
     Some(verdict.action())
 }

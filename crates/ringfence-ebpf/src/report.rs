@@ -10,8 +10,10 @@ use ringfence_core::control::{Control, EventCount};
 use ringfence_core::event::{EVIDENCE, Event, due};
 use ringfence_core::limit::shared;
 use ringfence_core::reason::{Action, REASONS, Reason};
+use ringfence_core::scan::Scan;
 use ringfence_core::verdict::Verdict;
 
+use crate::frame::Frame;
 use crate::maps;
 
 #[inline(always)]
@@ -42,30 +44,42 @@ pub fn count(verdict: &Verdict) {
 }
 
 /// Reports a drop, where one of its source and reason is due and this CPU's share allows it.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn report<B: Bench>(
-    bench: &mut B,
+pub extern "C" fn report_drop(
     context: *mut xdp_md,
-    control: &Control,
-    verdict: &Verdict,
-    interface: u32,
-) {
-    let source = control.key.hash(verdict.source.words());
+    control: *const Control,
+    scan: *const Scan,
+) -> u32 {
+    if context.is_null() || control.is_null() || scan.is_null() {
+        return 0;
+    }
+    // SAFETY: none is null, and whoever calls gives values of these types.
+    let (control, verdict) = unsafe { (&*control, &(*scan).verdict) };
+    report(&mut Frame::new(context, control), context, control, verdict);
+    0
+}
+
+#[inline(always)]
+fn report<B: Bench>(bench: &mut B, context: *mut xdp_md, control: &Control, verdict: &Verdict) {
+    // SAFETY: the context is the one the kernel gave.
+    let interface = unsafe { (*context).ingress_ifindex };
     let now = bench.now();
+    let Some(word) = maps::EVENT_LIMIT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the CPU's own word.
+    let (new, fine) = shared(unsafe { *word }, &control.events, now);
+    // Asked first: it is what a flood from forged senders meets.
+    if !fine {
+        return count_event(EventCount::Limited);
+    }
     let urgent = verdict.destroy() || verdict.banned().is_some();
-    if !urgent && !due(bench, source, verdict.reason(), now) {
+    if !urgent && !due(bench, &control.key, verdict, now) {
         return count_event(EventCount::Sampled);
     }
-    if let Some(word) = maps::EVENT_LIMIT.get_ptr_mut(0) {
-        // SAFETY: the CPU's own word.
-        let old = unsafe { *word };
-        let (new, fine) = shared(old, &control.events, now);
-        if !fine {
-            return count_event(EventCount::Limited);
-        }
-        // SAFETY: as above.
-        unsafe { *word = new };
-    }
+    // SAFETY: as above.
+    unsafe { *word = new };
     let Some(mut room) = maps::EVENTS.reserve::<Event>(0) else {
         return count_event(EventCount::Lost);
     };

@@ -1,20 +1,26 @@
 //! Datagrams: UDP to a service.
 
-use super::Judge;
+use super::{Judge, Part};
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::hash::mix;
 use crate::limit::State;
 use crate::packet::Fragment;
-use crate::policy::{Service, ServiceKind, service_flags};
+use crate::policy::{Service, ServiceKind, policy_flags, service_flags};
 use crate::reason::Reason;
 use crate::scan::{Kind, WINDOW};
 use crate::sip;
 
+/// Bytes of a datagram among which the branch of its topmost Via stands: behind the Request-Line,
+/// and no further than any sender writes it.
+const VIA: u32 = 24;
+const VIA_END: u32 = 184;
+
 impl<B: Bench> Judge<'_, B> {
     /// One datagram.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn udp(&mut self) -> Reason {
+        self.locate();
         let service = self.service();
         let (payload, length) = (self.scan.verdict.payload, self.scan.verdict.length);
         match service.kind() {
@@ -41,9 +47,11 @@ impl<B: Bench> Judge<'_, B> {
         // A source far over its rate is not worth reading further.
         if let Some(class) = sip::glance(first)
             && self.class_rate(service, class as u8, false) == State::FarOver
-            && self.class_rate(service, Class::InDialogue as u8, false) != State::Within
+            && (class == Class::Register
+                || self.class_rate(service, Class::InDialogue as u8, false) != State::Within)
         {
             self.scan.verdict.class = class as u8;
+            self.recognise(payload);
             return Reason::Rate;
         }
         if !self.fill(0) {
@@ -54,12 +62,38 @@ impl<B: Bench> Judge<'_, B> {
         }
         // What goes on in another piece does not end with this one.
         let first_piece = self.scan.verdict.fragment() == Fragment::First;
-        let reason = self.message(!first_piece);
+        self.scan.closed = u32::from(!first_piece);
+        let reason = self.reason(Part::Message);
+        if reason == Reason::Rate {
+            // The next time it may not be read.
+            let again = self.scan.verdict.again;
+            self.recognise(payload);
+            self.scan.verdict.again = again;
+        }
         let unread = matches!(reason, Reason::Malformed | Reason::Incomplete);
         if first_piece && unread && !self.scan.has(Kind::StartLine) {
             return Reason::BadFragment;
         }
         reason
+    }
+
+    /// Recognises the repetition of a datagram that is not read: by its bytes where the Via is.
+    #[inline(always)]
+    fn recognise(&mut self, payload: u32) {
+        if self.tables.policy.flags & policy_flags::BANS == 0 {
+            return;
+        }
+        let mut digest = 0u64;
+        let mut at = VIA;
+        while at < VIA_END {
+            if let Some([low, high]) = self.bench.words::<2>(payload.wrapping_add(at)) {
+                digest = mix(digest, u64::from(low) | u64::from(high) << 32);
+            }
+            at += 8;
+        }
+        self.scan.verdict.transaction = digest | 1;
+        self.recall();
+        self.remember(false);
     }
 
     /// Brings the payload from byte `at` on into the window, as much as fits.
@@ -83,7 +117,7 @@ impl<B: Bench> Judge<'_, B> {
         if self.class_rate(service, class as u8, true) != State::Within {
             return Reason::Rate;
         }
-        self.spend()
+        self.reason(Part::Spend)
     }
 
     #[inline(always)]
@@ -95,7 +129,7 @@ impl<B: Bench> Judge<'_, B> {
         if self.class_rate(service, Class::KeepAlive as u8, true) != State::Within {
             return Reason::Rate;
         }
-        match self.spend() {
+        match self.reason(Part::Spend) {
             Reason::Clean => Reason::KeepAlive,
             reason => reason,
         }

@@ -1,6 +1,6 @@
 //! The first bytes of a TLS or WebSocket connection: by what name it asks for us.
 
-use super::{Judge, message};
+use super::{Judge, Part, message};
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
 use crate::flow::Phase;
@@ -8,12 +8,13 @@ use crate::limit::State;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::{Kind, WINDOW, lower, text};
+use crate::search::trimmed;
 use crate::sip;
 use crate::tls::{self, Hello};
 
 impl<B: Bench> Judge<'_, B> {
     /// The first segment with data; the rest of the connection goes by what became of it.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn greeting(&mut self) -> Reason {
         // Data that does not begin the flow belongs to a connection older than the fence.
         if self.scan.flow.phase() == Phase::Unknown {
@@ -79,7 +80,7 @@ impl<B: Bench> Judge<'_, B> {
                 _ => known = false,
             }
         }
-        match self.spend() {
+        match self.reason(Part::Spend) {
             Reason::Clean if !known => Reason::Undecided,
             reason => reason,
         }
@@ -90,13 +91,13 @@ impl<B: Bench> Judge<'_, B> {
         let service = self.service();
         message::lines::<B>(self.scan, self.tables.policy, false, false);
         if !self.scan.has(Kind::StartLine) {
-            return if sip::begins(self.scan) {
+            return if sip::begins::<B>(self.scan) {
                 Reason::Incomplete
             } else {
                 Reason::Malformed
             };
         }
-        let line = self.scan.trim_end(self.scan.span(Kind::StartLine));
+        let line = sip::start_line::<B>(self.scan);
         let tail = lower(self.scan.word(line.to.wrapping_sub(8)));
         if line.to < line.from + 14 || tail != const { text(b"http/1.1") } {
             return Reason::Malformed;
@@ -108,10 +109,11 @@ impl<B: Bench> Judge<'_, B> {
         if self.asks_for_name() && !self.scan.has(Kind::Host) && goes_on {
             return Reason::Incomplete;
         }
-        let host = self.scan.trim_start(self.scan.span(Kind::Host));
+        let value = self.scan.span(Kind::Host);
+        let host = trimmed::<B>(self.scan, value);
         if self.asks_for_name() && !self.names_us(host.pack()) {
             return Reason::Domain;
         }
-        self.spend()
+        self.reason(Part::Spend)
     }
 }

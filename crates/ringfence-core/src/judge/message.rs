@@ -1,6 +1,6 @@
 //! One SIP message: its class, its rate, what stands in it.
 
-use super::Judge;
+use super::{Judge, Part};
 use crate::automaton::{DOMAIN, OVERS, RULES};
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
@@ -8,11 +8,13 @@ use crate::hash::mix;
 use crate::policy::{Policy, policy_flags, service_flags};
 use crate::reason::Reason;
 use crate::scan::{Breaks, Lines, STEPS, Scan, Span, Step};
+use crate::search::digest_of;
 use crate::sip::{self, Start};
 
 /// What the window holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
+#[repr(u32)]
+pub(super) enum Text {
     /// A SIP message.
     Message,
     /// The beginning of what may become one.
@@ -21,24 +23,22 @@ enum Text {
     Foreign,
 }
 
+impl Text {
+    #[inline(always)]
+    fn from_number(number: u32) -> Self {
+        match number {
+            0 => Text::Message,
+            1 => Text::Begun,
+            _ => Text::Foreign,
+        }
+    }
+}
+
 impl<B: Bench> Judge<'_, B> {
-    /// One SIP message in the window. `closed`: all of it is there.
+    /// One SIP message in the window.
     #[inline(always)]
-    pub(super) fn message(&mut self, closed: bool) -> Reason {
-        self.read_message(closed);
-        self.scan.outcome()
-    }
-
-    #[inline(never)]
-    fn read_message(&mut self, closed: bool) {
-        let reason = self.message_reason(closed);
-        self.scan.set_outcome(reason);
-    }
-
-    // Each step is a function of its own and leaves what it found in memory: see `verdict.rs`.
-    #[inline(always)]
-    fn message_reason(&mut self, closed: bool) -> Reason {
-        match self.classify(closed) {
+    pub(super) fn message(&mut self) -> Reason {
+        match Text::from_number(self.ask(Part::Read)) {
             Text::Message => {}
             Text::Begun => return Reason::Incomplete,
             Text::Foreign => return self.foreign(),
@@ -50,11 +50,12 @@ impl<B: Bench> Judge<'_, B> {
         if self.scan.verdict.admitted == 0 && !self.opens_country() {
             return Reason::Country;
         }
-        self.identify();
-        if self.charge() {
+        self.ask(Part::Identify);
+        if self.ask(Part::Charge) == 1 {
             return Reason::Rate;
         }
-        self.inspect();
+        self.ask(Part::Plan);
+        self.ask(Part::Inspect);
         if self.scan.verdict.signature != 0 {
             return Reason::Signature;
         }
@@ -69,7 +70,7 @@ impl<B: Bench> Judge<'_, B> {
                 return Reason::Country;
             }
         }
-        self.spend_once()
+        self.reason(Part::Spend)
     }
 
     #[inline(always)]
@@ -96,23 +97,24 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Finds the lines of the message, its class and its Request-URI.
     #[inline(always)]
-    fn classify(&mut self, closed: bool) -> Text {
-        let text = self.read_start(closed);
+    pub(super) fn read(&mut self) -> Text {
+        let text = self.read_start();
         if text == Text::Message {
             self.read_to_tag();
         }
         text
     }
 
-    #[inline(never)]
-    fn read_start(&mut self, closed: bool) -> Text {
+    #[inline(always)]
+    fn read_start(&mut self) -> Text {
+        let closed = self.scan.closed == 1;
         let policy = self.tables.policy;
         let body = policy.flags & policy_flags::BODY != 0;
         lines::<B>(self.scan, policy, closed, body);
-        let (class, target) = match sip::start::<B>(self.scan, policy) {
+        let (class, target) = match sip::start::<B>(self.scan) {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
-            Start::Missing if !closed && sip::begins(self.scan) => return Text::Begun,
+            Start::Missing if !closed && sip::begins::<B>(self.scan) => return Text::Begun,
             Start::Foreign | Start::Missing => return Text::Foreign,
         };
         self.scan.request = target.pack();
@@ -121,18 +123,18 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// A request with a To tag is part of a dialogue, or says so.
-    #[inline(never)]
+    #[inline(always)]
     fn read_to_tag(&mut self) {
         const SETTLED: u32 = 1 << Class::Register as u32
             | 1 << Class::InDialogue as u32
             | 1 << Class::Response as u32;
         let settled = SETTLED >> (self.scan.verdict.class & 31) & 1 == 1;
-        if !settled && sip::has_to_tag::<B>(self.scan, self.tables.policy) {
+        if !settled && sip::has_to_tag::<B>(self.scan) {
             self.scan.verdict.class = Class::InDialogue as u8;
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn admit(&mut self) {
         let class = self.scan.verdict.class;
         let whole = self.scan.headers_end().is_some();
@@ -142,37 +144,51 @@ impl<B: Bench> Judge<'_, B> {
         self.scan.verdict.admitted = admitted as u8;
     }
 
-    #[inline(never)]
-    fn identify(&mut self) {
-        let transaction = sip::transaction::<B>(self.scan, self.tables.policy);
+    #[inline(always)]
+    pub(super) fn identify(&mut self) -> u32 {
+        let transaction = sip::transaction::<B>(self.scan);
         let class = u64::from(self.scan.verdict.class);
         self.scan.verdict.transaction = if transaction == 0 {
             0
         } else {
             mix(transaction, class) | 1
         };
+        0
     }
 
-    /// Looks for signatures and, where the message must name one, for the service's domains.
-    #[inline(never)]
-    fn inspect(&mut self) {
-        let policy = self.tables.policy;
-        let gated = self.gated();
-        let service = if gated { self.scan.verdict.service } else { 0 };
+    /// Which values are looked through: for signatures and, where the message must name one, for
+    /// the service's domains.
+    #[inline(always)]
+    pub(super) fn plan(&mut self) -> u32 {
+        let service = if self.gated() {
+            self.scan.verdict.service
+        } else {
+            0
+        };
         let request = self.scan.request;
-        sip::inspect::<B>(self.scan, policy, request, service);
+        sip::plan::<B>(self.scan, self.tables.policy, request, service);
+        0
+    }
+
+    /// Looks through them.
+    #[inline(always)]
+    pub(super) fn inspect(&mut self) -> u32 {
+        let policy = self.tables.policy;
+        sip::walk::<B>(self.scan, policy);
         let signature = settle::<B>(self.scan, policy);
         let named = self.scan.bits & DOMAIN != 0;
         self.scan.verdict.named = named as u8;
         self.scan.verdict.signature = signature;
+        let gated = self.gated();
         self.bench.trace(Trace::Inspection {
             signature,
             domain: gated.then_some(named),
         });
+        0
     }
 
     /// What is no SIP.
-    #[inline(never)]
+    #[inline(always)]
     fn foreign(&mut self) -> Reason {
         self.scan.verdict.class = Class::NotSip as u8;
         self.admit();
@@ -183,8 +199,8 @@ impl<B: Bench> Judge<'_, B> {
             from: 0,
             to: self.scan.length(),
         };
-        self.scan.verdict.transaction = self.scan.digest(whole) | 1;
-        if self.charge() {
+        self.scan.verdict.transaction = digest_of::<B>(self.scan, whole) | 1;
+        if self.ask(Part::Charge) == 1 {
             Reason::Rate
         } else {
             Reason::Malformed
@@ -240,7 +256,7 @@ impl Step for Rules {
 /// The signature that the message hits, or 0: outright, by conditions, or by its score.
 #[inline(always)]
 fn settle<B: Bench>(scan: &mut Scan, policy: &Policy) -> u16 {
-    if policy.automaton.over_count != 0 {
+    if policy.automaton.over_count != 0 && scan.repeats() {
         scan.turn = 0;
         B::repeat::<Overs>(scan, policy, STEPS);
     }

@@ -3,6 +3,7 @@
 mod datagram;
 mod greeting;
 mod message;
+mod part;
 mod spending;
 mod stream;
 
@@ -12,10 +13,11 @@ use crate::bench::{Ban, Bench, Cause, Cells, Tables, Trace, list_flags};
 use crate::hash::Key;
 use crate::limit::State;
 use crate::packet::{self, Fragment, Link, Network, protocol};
-use crate::policy::{Admission, Service, policy_flags};
+use crate::policy::{Admission, Service, ServiceKind, policy_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::Scan;
 
+pub use part::{Part, run};
 use spending::what;
 
 /// First bytes that the first fragment of a real datagram has at least: RFC 791 lets every link
@@ -47,7 +49,9 @@ pub fn judge<B: Bench>(
     let reason = judge.decide();
     judge.scan.verdict.set_reason(reason);
     if reason.action() == Action::Drop {
-        judge.consequences(reason);
+        if judge.leads_on(reason) {
+            judge.ask(Part::Consequences);
+        }
         if judge.enforced() {
             judge.scan.verdict.set_dropped();
         }
@@ -86,41 +90,61 @@ impl<'a, B: Bench> Judge<'a, B> {
         policy.mode == 1 && (policy.enforce_until == 0 || self.now() < policy.enforce_until)
     }
 
+    /// The questions in their order. They follow one another here, rather than each the one
+    /// before: in the kernel, what calls what shares 512 bytes of stack.
     #[inline(always)]
     fn decide(&mut self) -> Reason {
+        let mut answer = self.ask(Part::Headers);
+        if answer == part::GO_ON {
+            let udp = self.scan.verdict.protocol == protocol::UDP;
+            answer = self.ask(if udp { Part::Udp } else { Part::Tcp });
+        }
+        if answer == part::GO_ON {
+            let sip = self.service().kind() == ServiceKind::Sip;
+            answer = self.ask(if sip { Part::Segment } else { Part::Greeting });
+        }
+        part::reason(answer)
+    }
+
+    /// Addresses, lists, ports, bans: what is settled without the packet's payload.
+    #[inline(always)]
+    fn headers(&mut self) -> Option<Reason> {
         let policy = self.tables.policy;
-        match packet::network(self.bench, self.scan, policy) {
+        match packet::network(self.bench, &mut self.scan.verdict) {
             Network::Ip => {}
-            Network::Other => return Reason::Unprotected,
-            Network::Truncated => return Reason::Malformed,
+            Network::Extended => {
+                self.ask(Part::Extensions);
+            }
+            Network::Other => return Some(Reason::Unprotected),
+            Network::Truncated => return Some(Reason::Malformed),
         }
         self.look_up();
         if self.is(list_flags::DENIED) {
-            return Reason::Denied;
+            return Some(Reason::Denied);
         }
         if self.is(list_flags::OWN) {
-            return Reason::Spoofed;
+            return Some(Reason::Spoofed);
         }
         if self.is(list_flags::PERMITTED) {
-            return Reason::Permitted;
+            return Some(Reason::Permitted);
         }
         let doubtful = self.scan.verdict.doubtful == 1;
         let udp = self.scan.verdict.protocol == protocol::UDP;
         if !udp && self.scan.verdict.protocol != protocol::TCP {
-            return if doubtful {
+            return Some(if doubtful {
                 Reason::Malformed
             } else {
                 Reason::Unprotected
-            };
+            });
         }
         if policy.flags & policy_flags::PROTECT != 0 && !self.protected() {
-            return Reason::Unprotected;
+            return Some(Reason::Unprotected);
         }
-        if let Fragment::Later(offset) = self.scan.verdict.fragment() {
-            return self.later_fragment(offset);
+        if matches!(self.scan.verdict.fragment(), Fragment::Later(_)) {
+            return Some(self.reason(Part::LaterFragment));
         }
         if doubtful || !packet::transport(self.bench, &mut self.scan.verdict) {
-            return Reason::Malformed;
+            return Some(Reason::Malformed);
         }
         let port = self.scan.verdict.destination_port as usize;
         let number = if udp {
@@ -130,22 +154,30 @@ impl<'a, B: Bench> Judge<'a, B> {
         };
         self.bench.trace(Trace::Service(number));
         if number == 0 {
-            return Reason::Unprotected;
+            return Some(Reason::Unprotected);
         }
         self.scan.verdict.service = number;
         let first = self.scan.verdict.fragment() == Fragment::First;
         if first && self.scan.verdict.length < FIRST_FRAGMENT {
-            return Reason::BadFragment;
+            return Some(Reason::BadFragment);
         }
-        if policy.service(number).kind().carries_calls() && self.banned() {
-            return Reason::Banned;
+        if policy.service(number).kind().carries_calls()
+            && self.marked()
+            && self.ask(Part::Ban) == 1
+        {
+            return Some(Reason::Banned);
         }
-        self.locate();
-        if udp { self.udp() } else { self.tcp() }
+        None
+    }
+
+    #[inline(always)]
+    fn extensions(&mut self) -> u32 {
+        packet::extensions(self.bench, self.scan, self.tables.policy);
+        0
     }
 
     /// What the lists say of the source. A neighbour on this interface is permitted.
-    #[inline(never)]
+    #[inline(always)]
     fn look_up(&mut self) {
         let source = self.scan.verdict.source;
         let listed = self.bench.listed(&source);
@@ -155,7 +187,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     }
 
     /// Whether the destination is behind the fence.
-    #[inline(never)]
+    #[inline(always)]
     fn protected(&mut self) -> bool {
         let destination = self.scan.verdict.destination;
         self.bench.listed(&destination).flags & list_flags::PROTECTED != 0
@@ -167,10 +199,11 @@ impl<'a, B: Bench> Judge<'a, B> {
         self.tables.policy.service(self.scan.verdict.service)
     }
 
-    #[inline(never)]
-    fn later_fragment(&mut self, offset: u32) -> Reason {
-        if offset < FIRST_FRAGMENT {
-            return Reason::BadFragment;
+    #[inline(always)]
+    fn later_fragment(&mut self) -> Reason {
+        match self.scan.verdict.fragment() {
+            Fragment::Later(offset) if offset >= FIRST_FRAGMENT => {}
+            _ => return Reason::BadFragment,
         }
         let limit = self.tables.policy.fragments;
         match self.rate(what::FRAGMENT, &limit, true) {
@@ -179,16 +212,20 @@ impl<'a, B: Bench> Judge<'a, B> {
         }
     }
 
-    #[inline(never)]
-    fn banned(&mut self) -> bool {
-        if self.is(list_flags::TRUNK | list_flags::PROXY) {
-            return false;
-        }
+    /// Whether the source may be banned: the filter marks every one that is.
+    #[inline(always)]
+    fn marked(&mut self) -> bool {
+        let bit = self
+            .tables
+            .key
+            .filter_bit(self.scan.verdict.source.subject());
+        self.bench.cell(Cells::Filter, bit >> 6) >> (bit & 63) & 1 == 1
+            && !self.is(list_flags::TRUNK | list_flags::PROXY)
+    }
+
+    #[inline(always)]
+    fn ban(&mut self) -> bool {
         let subject = self.scan.verdict.source.subject();
-        let bit = self.tables.key.filter_bit(subject);
-        if self.bench.cell(Cells::Filter, bit >> 6) >> (bit & 63) & 1 == 0 {
-            return false;
-        }
         let ban = self.bench.ban(&subject);
         self.bench.trace(Trace::Ban(ban));
         match ban {
@@ -198,7 +235,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     }
 
     /// Whether the source may speak to the service with a message of this class.
-    #[inline(never)]
+    #[inline(always)]
     fn admitted(&mut self, service: &Service, class: u8) -> bool {
         if self.is(list_flags::TRUNK | list_flags::PROXY) {
             return true;
@@ -218,7 +255,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     }
 
     /// Looks up the source's country, once.
-    #[inline(never)]
+    #[inline(always)]
     fn locate(&mut self) {
         let source = self.scan.verdict.source;
         let country = match source.as_v4() {
@@ -228,27 +265,26 @@ impl<'a, B: Bench> Judge<'a, B> {
         self.scan.verdict.set_country(country);
     }
 
-    /// What a drop leads on to.
-    #[inline(never)]
-    fn consequences(&mut self, reason: Reason) {
+    /// Whether a drop for this reason is held against its source.
+    #[inline(always)]
+    fn leads_on(&self, reason: Reason) -> bool {
         let policy = self.tables.policy;
-        let strangers_fault = matches!(
+        let service = self.scan.verdict.service;
+        matches!(
             reason,
             Reason::Rate | Reason::Signature | Reason::Malformed | Reason::Domain
-        );
-        if !strangers_fault
-            || policy.flags & policy_flags::BANS == 0
-            || !policy
-                .service(self.scan.verdict.service)
-                .kind()
-                .carries_calls()
-            || self.scan.verdict.service == 0
-            || self.is(list_flags::TRUNK | list_flags::PROXY)
-        {
-            return;
-        }
+        ) && policy.flags & policy_flags::BANS != 0
+            && service != 0
+            && policy.service(service).kind().carries_calls()
+            && !self.is(list_flags::TRUNK | list_flags::PROXY)
+    }
+
+    /// What such a drop leads on to.
+    #[inline(always)]
+    fn consequences(&mut self) -> u32 {
+        let policy = self.tables.policy;
         let signature = self.scan.verdict.signature;
-        let cause = if reason == Reason::Signature
+        let cause = if self.scan.verdict.reason() == Reason::Signature
             && policy.automaton.action(signature) == SignatureAction::Ban
         {
             Cause::Signature
@@ -256,7 +292,7 @@ impl<'a, B: Bench> Judge<'a, B> {
             if self.scan.verdict.again == 1
                 || self.rate(what::STRIKE, &policy.strikes, true) == State::Within
             {
-                return;
+                return 0;
             }
             Cause::Rate
         };
@@ -272,6 +308,7 @@ impl<'a, B: Bench> Judge<'a, B> {
         self.bench.set_ban(&subject, &ban);
         mark_banned(self.bench, self.tables.key, subject);
         self.scan.verdict.set_banned(cause);
+        1
     }
 }
 

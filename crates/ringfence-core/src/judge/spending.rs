@@ -2,20 +2,58 @@
 
 use super::Judge;
 use crate::bench::{Bench, Buckets, Cells, Trace, list_flags};
+use crate::class::Class;
 use crate::hash::mix;
 use crate::limit::{self, Limit, Owner, State};
 use crate::policy::Service;
 use crate::reason::Reason;
 
-/// What is counted of a source beside the classes of messages.
+/// What is counted of a source beside the classes of messages: numbers behind theirs.
 pub(super) mod what {
     /// Later fragments.
-    pub const FRAGMENT: u32 = 0x100;
+    pub const FRAGMENT: u32 = 12;
     /// Dropped transactions.
-    pub const STRIKE: u32 = 0x101;
+    pub const STRIKE: u32 = 13;
     /// The source's part of the budget.
-    pub const BUDGET: u32 = 0x102;
+    pub const BUDGET: u32 = 14;
 }
+
+const _: () = assert!(
+    Class::ALL.len() <= what::FRAGMENT as usize,
+    "numbers behind those of classes"
+);
+
+/// What most messages ask for, in the order of its slots. The rest follows.
+const OFTEN: [u32; 8] = [
+    Class::Register as u32,
+    Class::Invite as u32,
+    Class::Options as u32,
+    Class::InDialogue as u32,
+    what::BUDGET,
+    what::STRIKE,
+    Class::NewTcp as u32,
+    Class::NotSip as u32,
+];
+
+/// The slot of what is counted, in four bits each.
+const SLOT: u64 = {
+    let mut slots = 0;
+    let mut others = 8;
+    let mut what = 0;
+    while what < 16 {
+        let mut slot = 0;
+        while slot < 8 && OFTEN[slot] != what {
+            slot += 1;
+        }
+        if slot == 8 {
+            slot = others;
+            others += 1;
+        }
+        slots |= (slot as u64) << (what * 4);
+        what += 1;
+    }
+    slots
+};
 
 /// Retransmissions of one transaction that cost nothing (RFC 3261, section 17.1.2.1: eleven
 /// sendings of a request over UDP).
@@ -26,25 +64,50 @@ const PASSED: u64 = 0x100;
 const PAID: u64 = 0x200;
 
 impl<B: Bench> Judge<'_, B> {
-    /// The state of one of the source's rates; `charge` takes a token.
+    /// The state of one of the source's rates at the service; `charge` takes a token.
     #[inline(never)]
     pub(super) fn rate(&mut self, what: u32, limit: &Limit, charge: bool) -> State {
         if limit.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
             return State::Within;
         }
         let now = self.now();
-        let owner = Owner::new(self.source_hash(), what).word();
-        rate(self.bench, owner, limit, now, charge)
+        let slot = (SLOT >> ((what & 15) * 4)) as u32 & (limit::SLOTS - 1);
+        let owner = Owner::new(self.source_hash(), self.scan.verdict.service, slot);
+        let way = owner.way();
+        let mut index = owner.bucket(0);
+        let mut old = self.word(index, way);
+        if !owner.owns(old) {
+            let second = owner.bucket(1);
+            let other = self.word(second, way);
+            if owner.owns(other) || limit::yields(old, other, now) {
+                index = second;
+                old = other;
+            }
+        }
+        let (new, state) = limit::step(old, owner, limit, now, charge);
+        if charge {
+            // Another CPU that came first has charged its own; one lost charge forgives.
+            self.bench.swap_word(Buckets::Rates, index, way, old, new);
+        }
+        state
+    }
+
+    /// A word of the table of rates.
+    #[inline(always)]
+    fn word(&self, bucket: u32, way: usize) -> u64 {
+        match self.bench.bucket(Buckets::Rates, bucket) {
+            Some(words) => words[way & (limit::WAYS - 1)],
+            None => 0,
+        }
     }
 
     #[inline(always)]
     pub(super) fn class_rate(&mut self, service: &Service, class: u8, charge: bool) -> State {
-        let what = u32::from(self.scan.verdict.service) << 16 | u32::from(class);
-        self.rate(what, service.rate(class), charge)
+        self.rate(u32::from(class), service.rate(class), charge)
     }
 
     /// Charges a transaction once; whether the source is over its rate for the class.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn charge(&mut self) -> bool {
         let service = self.service();
         let class = self.scan.verdict.class;
@@ -81,7 +144,7 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Looks whether the transaction was seen within the time that a sender repeats it (RFC 3261,
     /// timers B and F), and no more often than it may; whether it passed then.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn recall(&mut self) -> bool {
         if self.scan.verdict.transaction == 0 {
             return false;
@@ -97,7 +160,7 @@ impl<B: Bench> Judge<'_, B> {
         again && word & PASSED != 0
     }
 
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn remember(&mut self, passed: bool) {
         if self.scan.verdict.transaction == 0 {
             return;
@@ -118,7 +181,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Spends once for all sendings of a transaction.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn spend_once(&mut self) -> Reason {
         if self.scan.verdict.paid == 1 {
             return Reason::Clean;
@@ -136,14 +199,13 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// Step 11: what strangers may get through, the source's part first.
-    #[inline(never)]
-    pub(super) fn spend(&mut self) -> Reason {
+    #[inline(always)]
+    fn spend(&mut self) -> Reason {
         let service = self.service();
         if service.budget.is_none() || self.is(list_flags::TRUNK | list_flags::PROXY) {
             return Reason::Clean;
         }
-        let what = u32::from(self.scan.verdict.service) << 16 | what::BUDGET;
-        if self.rate(what, &service.source_budget, true) != State::Within {
+        if self.rate(what::BUDGET, &service.source_budget, true) != State::Within {
             self.bench.trace(Trace::Budget {
                 source: false,
                 shared: true,
@@ -161,24 +223,6 @@ impl<B: Bench> Judge<'_, B> {
         });
         if fine { Reason::Clean } else { Reason::Budget }
     }
-}
-
-// A function of its own: in the kernel it has its own stack.
-#[inline(never)]
-fn rate<B: Bench>(bench: &mut B, owner: u64, limit: &Limit, now: u64, charge: bool) -> State {
-    let owner = Owner::from_word(owner);
-    let index = owner.bucket();
-    let Some(bucket) = bench.bucket(Buckets::Rates, index) else {
-        return State::Within;
-    };
-    let way = limit::choose(bucket, owner, now);
-    let old = bucket[way & (limit::WAYS - 1)];
-    let (new, state) = limit::step(old, owner, limit, now, charge);
-    if charge {
-        // Another CPU that came first has charged its own; one lost charge forgives.
-        bench.swap_word(Buckets::Rates, index, way, old, new);
-    }
-    state
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Streams: TCP to a service. Which messages begin in a segment, and what becomes of each.
 
-use super::Judge;
+use super::{Judge, Part, part};
 use crate::bench::{Bench, Tables, Turn};
 use crate::class::Class;
 use crate::flow::{Flow, Phase};
@@ -33,10 +33,10 @@ struct Units;
 
 impl<B: Bench> Turn<B> for Units {
     #[inline(always)]
-    fn turn(bench: &mut B, tables: &Tables<'_>, scan: &mut Scan) -> bool {
+    fn turn(bench: &mut B, tables: Tables<'_>, scan: &mut Scan) -> bool {
         let mut judge = Judge {
             bench,
-            tables: *tables,
+            tables,
             scan,
         };
         let reason = judge.unit_reason();
@@ -48,23 +48,24 @@ impl<B: Bench> Turn<B> for Units {
 }
 
 impl<B: Bench> Judge<'_, B> {
-    /// One TCP segment.
-    #[inline(never)]
-    pub(super) fn tcp(&mut self) -> Reason {
+    /// One TCP segment; `None` where its payload is to be looked at.
+    #[inline(always)]
+    pub(super) fn tcp(&mut self) -> Option<Reason> {
+        self.locate();
         let service = self.service();
         let kind = service.kind();
         if !self.admitted(service, Class::NewTcp as u8)
             && !service.has(service_flags::OPENS_COUNTRY)
         {
-            return Reason::Country;
+            return Some(Reason::Country);
         }
         let flags = self.scan.verdict.flags;
         if flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::SYN {
             self.scan.verdict.class = Class::NewTcp as u8;
-            return self.opening();
+            return Some(self.opening());
         }
         if matches!(kind, ServiceKind::Plain | ServiceKind::Iax2) {
-            return Reason::Clean;
+            return Some(Reason::Clean);
         }
         self.find_flow();
         let phase = self.scan.flow.phase();
@@ -72,16 +73,12 @@ impl<B: Bench> Judge<'_, B> {
             // What was sent before the sender could know is no further offence.
             self.scan.verdict.again = 1;
             self.scan.verdict.set_destroy();
-            return Reason::from_number(self.scan.flow.reason()).unwrap_or(Reason::Malformed);
+            return Some(part::reason(u32::from(self.scan.flow.reason())));
         }
         if self.scan.verdict.length == 0 || phase == Phase::Open {
-            return Reason::Clean;
+            return Some(Reason::Clean);
         }
-        if kind == ServiceKind::Sip {
-            self.segment()
-        } else {
-            self.greeting()
-        }
+        None
     }
 
     #[inline(never)]
@@ -100,7 +97,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// A SYN.
-    #[inline(never)]
+    #[inline(always)]
     fn opening(&mut self) -> Reason {
         let service = self.service();
         let plain = service.kind() == ServiceKind::Plain;
@@ -112,13 +109,13 @@ impl<B: Bench> Judge<'_, B> {
         let ports = u64::from(verdict.source_port) << 16 | u64::from(verdict.destination_port);
         let attempt = ports << 32 | u64::from(verdict.sequence);
         verdict.transaction = mix(attempt, 0x5159) | 1;
-        if self.charge() {
+        if self.ask(Part::Charge) == 1 {
             return Reason::Rate;
         }
         if plain {
             return Reason::Clean;
         }
-        let reason = self.spend_once();
+        let reason = self.reason(Part::Spend);
         if reason != Reason::Clean {
             return reason;
         }
@@ -165,7 +162,7 @@ impl<B: Bench> Judge<'_, B> {
 
     /// A segment with data of a SIP stream.
     #[inline(always)]
-    fn segment(&mut self) -> Reason {
+    pub(super) fn segment(&mut self) -> Reason {
         let unknown = self.scan.flow.phase() == Phase::Unknown;
         if unknown {
             let sequence = self.scan.verdict.sequence;
@@ -187,7 +184,7 @@ impl<B: Bench> Judge<'_, B> {
             }
         };
         self.scan.set_outcome(Reason::Clean);
-        self.bench.turns::<Units>(&self.tables, self.scan, MESSAGES);
+        self.bench.turns::<Units>(self.tables, self.scan, MESSAGES);
         let reason = self.scan.outcome();
         if self.scan.older == 1 || unknown {
             // Not known to be the beginning of a message: it cannot be held against the sender
@@ -229,7 +226,8 @@ impl<B: Bench> Judge<'_, B> {
             self.scan.flow.begin(next);
             return Reason::KeepAlive;
         }
-        let reason = self.message(false);
+        self.scan.closed = 0;
+        let reason = self.reason(Part::Message);
         if reason.action() == Action::Drop || self.scan.older == 1 {
             return reason;
         }

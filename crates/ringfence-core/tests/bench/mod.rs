@@ -117,7 +117,7 @@ impl Bench for Place {
         }
     }
 
-    fn turns<T: Turn<Self>>(&mut self, tables: &Tables<'_>, scan: &mut Scan, most: u32) {
+    fn turns<T: Turn<Self>>(&mut self, tables: Tables<'_>, scan: &mut Scan, most: u32) {
         for _ in 0..most {
             if T::turn(self, tables, scan) {
                 return;

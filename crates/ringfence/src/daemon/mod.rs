@@ -70,7 +70,8 @@ async fn guard(options: Options) -> Result<()> {
     let socket = daemon.config.control.socket.clone();
     let (asked, mut requests) = mpsc::channel(16);
     let listening = serve::listen(&socket, asked)
-        .with_context(|| format!("cannot listen at {}", socket.display()))?;
+        .with_context(|| format!("cannot listen at {}", socket.display()));
+    let listening = listening.inspect_err(|_| daemon.give_up())?;
     let ring = daemon
         .fence
         .take_events()
@@ -100,8 +101,8 @@ async fn guard(options: Options) -> Result<()> {
             Some(asked) = requests.recv() => {
                 let stop = asked.request == Request::Stop;
                 if stop {
-                    let answer = match daemon.fence.remove() {
-                        Ok(_) => Answer::done("the fence is taken down", serde_json::json!({})),
+                    let answer = match daemon.fence.take_down() {
+                        Ok(()) => Answer::done("the fence is taken down", serde_json::json!({})),
                         Err(error) => Answer::failed(error),
                     };
                     let done = answer.ok;
@@ -199,7 +200,7 @@ async fn guard(options: Options) -> Result<()> {
     }
     match end {
         End::Stand => info!("the daemon ends; the fence stands. `ringfence stop` takes it down"),
-        End::TakeDown => drop(daemon.fence.remove()?),
+        End::TakeDown => daemon.fence.take_down()?,
         End::TakenDown => {}
     }
     if end != End::Stand {

@@ -112,15 +112,36 @@ impl Daemon {
         let config = daemon.config.clone();
         daemon.trunks.keep(&config);
         daemon.trunks.begin().await;
-        if let Some(time) = daemon.options.confirm {
-            daemon.trial = Trial::begin(time)?;
+        match daemon.stand_up(config) {
+            Ok(()) => Ok(daemon),
+            Err(error) => {
+                daemon.give_up();
+                Err(error)
+            }
         }
-        daemon.apply(config, true)?;
-        daemon.load_bans()?;
-        daemon.attach()?;
-        daemon.fence.leave_others()?;
-        daemon.scan_bans()?;
-        Ok(daemon)
+    }
+
+    fn stand_up(&mut self, config: Config) -> Result<()> {
+        if let Some(time) = self.options.confirm {
+            self.trial = Trial::begin(time)?;
+        }
+        self.apply(config, true)?;
+        self.load_bans()?;
+        self.attach()?;
+        self.fence.leave_others()?;
+        if let Err(error) = self.scan_bans() {
+            self.complain(&error);
+        }
+        Ok(())
+    }
+
+    /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
+    pub fn give_up(&self) {
+        if self.fence.first()
+            && let Err(error) = self.fence.take_down()
+        {
+            warn!("{error}");
+        }
     }
 
     /// Puts a configuration in force. On an error the one before stays.

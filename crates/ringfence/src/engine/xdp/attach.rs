@@ -108,11 +108,6 @@ impl Fence {
         }
     }
 
-    /// Takes the fence down: removes every pin, and with the links the programs. Whether there were any.
-    pub fn remove(&self) -> Result<bool, FenceError> {
-        self.pins.remove()
-    }
-
     /// The interfaces with a pinned link.
     pub fn attached(&self) -> Vec<String> {
         self.pins.interfaces()

@@ -18,6 +18,15 @@ pub enum FenceError {
         /// The directory.
         path: PathBuf,
     },
+    /// Another process has loaded the fence that is pinned there.
+    #[error(
+        "another daemon holds the fence at {}; change it with `ringfence reload`, or end that daemon first",
+        path.display()
+    )]
+    Held {
+        /// The directory of the pins.
+        path: PathBuf,
+    },
     /// A directory or pin could not be made, read or removed.
     #[error("cannot {action} {}: {source}", path.display())]
     Pin {

@@ -1,6 +1,7 @@
 //! The fence in the kernel: loaded, taken over, filled and swapped.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -41,8 +42,12 @@ pub struct Fence {
     tables: Tables,
     /// The maps of an earlier daemon were found.
     taken_over: bool,
+    /// No fence stood before it, of this layout or another.
+    first: bool,
     /// The maps hold a policy.
     filled: bool,
+    /// Held while this value lives: one process at a time changes a fence.
+    _lock: File,
 }
 
 struct Tables {
@@ -71,6 +76,7 @@ impl Fence {
         super::clock::check_privilege()?;
         let pins = Pins::below(bpffs);
         pins.create()?;
+        let lock = pins.lock()?;
         pins.check()?;
         let mut loader = EbpfLoader::new();
         if verbose {
@@ -90,6 +96,7 @@ impl Fence {
         program.load().map_err(Box::new)?;
         let mut control = *read(&tables.control, "CONTROL", 0)?;
         let taken_over = control.layout == LAYOUT;
+        let others = pins.others()?;
         let mut lists = Lists::new();
         if taken_over {
             let keys = tables.lists.keys().map_err(failed("LISTS", "read"))?;
@@ -116,13 +123,25 @@ impl Fence {
             lists,
             tables,
             taken_over,
+            first: !taken_over && others.is_empty(),
             filled: taken_over,
+            _lock: lock,
         })
     }
 
     /// Whether the maps of an earlier daemon were found.
     pub fn taken_over(&self) -> bool {
         self.taken_over
+    }
+
+    /// Whether no fence stood before this one, of this layout or another.
+    pub fn first(&self) -> bool {
+        self.first
+    }
+
+    /// Takes the fence down: detaches the program everywhere, and forgets all that is pinned.
+    pub fn take_down(&self) -> Result<(), FenceError> {
+        self.pins.remove().map(drop)
     }
 
     /// The secret of this boot.

@@ -1,6 +1,6 @@
 //! Where maps and links are pinned, so that the fence stands without the daemon.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -75,6 +75,22 @@ impl Pins {
         [root, self.directory.clone()]
             .into_iter()
             .try_for_each(is_ours)
+    }
+
+    /// Locks the directory for as long as the file is open.
+    pub fn lock(&self) -> Result<File, FenceError> {
+        let path = &self.directory;
+        let failed = |source| FenceError::Pin {
+            action: "lock",
+            path: path.clone(),
+            source,
+        };
+        let directory = File::open(path).map_err(failed)?;
+        match directory.try_lock() {
+            Ok(()) => Ok(directory),
+            Err(TryLockError::WouldBlock) => Err(FenceError::Held { path: path.clone() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
     }
 
     /// The pin of a map.
