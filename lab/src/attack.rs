@@ -56,7 +56,8 @@ pub fn svmap(lab: &Lab, from: IpAddr, target: IpAddr) -> Result<Scan> {
     })
 }
 
-/// Looks for extensions with `svwar`, which tries them by REGISTER, as in `1000-1020`.
+/// Looks for extensions with `svwar`, which tries them by REGISTER, as in `1000-1020`. Whatever
+/// `from` is, it sends from the first address of the attacker; so does [`svcrack`].
 pub fn svwar(lab: &Lab, from: IpAddr, target: IpAddr, extensions: &str) -> Result<Scan> {
     let finished = sipvicious(lab, "svwar", from, target, &["--force", "-e", extensions])?;
     let found = table(&finished.stdout);

@@ -19,6 +19,13 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
+/// The program under test: that of the environment variable `RINGFENCE_BIN`, or else the one that
+/// `cargo build` makes.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("RINGFENCE_BIN").map(PathBuf::from);
+    named.unwrap_or_else(|| target_directory().join("debug/ringfence"))
+}
+
 /// A line for a policy that switches the shipped signatures off. To compile them takes longer than
 /// all else of a start or reload.
 pub fn without_signatures() -> String {
@@ -40,14 +47,9 @@ pub struct Ringfence<'lab> {
 }
 
 impl<'lab> Ringfence<'lab> {
-    /// Prepares the directories; nothing runs yet. The program is that of the environment
-    /// variable `RINGFENCE_BIN`, or else the one that `cargo build` makes.
+    /// Prepares the directories; nothing runs yet.
     pub fn prepare(lab: &'lab Lab) -> Result<Self> {
-        let named = std::env::var_os("RINGFENCE_BIN").map(PathBuf::from);
-        Self::prepare_program(
-            lab,
-            named.unwrap_or_else(|| target_directory().join("debug/ringfence")),
-        )
+        Self::prepare_program(lab, program())
     }
 
     /// Prepares the directories for a given program.

@@ -38,11 +38,13 @@ fn phone_v6(host: u16) -> IpAddr {
     Ipv6Addr::new(0x2001, 0xdb8, 0x51, 0, 0, 0, 0, host).into()
 }
 
+/// An address of the attacker's place, of which 10 is the first.
 fn attacker(v4: bool, host: u8) -> IpAddr {
     if v4 {
         Ipv4Addr::new(203, 0, 113, host).into()
     } else {
-        Ipv6Addr::new(0x2001, 0xdb8, 0xbad, u16::from(host), 0, 0, 0, 1).into()
+        let host = u16::from_str_radix(&host.to_string(), 16).unwrap();
+        Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, host).into()
     }
 }
 
@@ -127,9 +129,7 @@ fn phones_call_while_attackers_run() {
     fence.guard(POLICY, COUNTRIES).unwrap();
     let families = [(true, IpAddr::from(PBX_V4)), (false, PBX_V6.into())];
     for (v4, _) in families {
-        for host in [20, 21, 22] {
-            lab.add_address(&lab.attacker, attacker(v4, host)).unwrap();
-        }
+        lab.add_address(&lab.attacker, attacker(v4, 20)).unwrap();
     }
     let (sent, passed) = watched(&lab);
 
@@ -143,11 +143,11 @@ fn phones_call_while_attackers_run() {
             let (lab, ended) = (&lab, &ended);
             scope.spawn(move || {
                 while !ended.load(Ordering::Relaxed) {
-                    let war = attack::svwar(lab, attacker(v4, 21), target, "1000-1020").unwrap();
+                    let war = attack::svwar(lab, attacker(v4, 10), target, "1000-1020").unwrap();
                     assert!(!war.answered, "{}", war.finished.output());
                     let words = ["1001", "pw-1001"];
                     let crack =
-                        attack::svcrack(lab, attacker(v4, 22), target, 1001, &words).unwrap();
+                        attack::svcrack(lab, attacker(v4, 10), target, 1001, &words).unwrap();
                     assert!(!crack.answered, "{}", crack.finished.output());
                 }
             });

@@ -8,7 +8,7 @@ use ringfence::engine::trial::OBJECT;
 use ringfence::engine::xdp::Pins;
 use ringfence_lab::{Lab, Netns, Ringfence, Wire, needs_root};
 
-use crate::{COUNTRIES, guarded, passes, policy, xdp};
+use crate::{COUNTRIES, guarded, passes, policy, until, xdp};
 
 /// Attaches a program that is not the daemon's, for as long as the value lives.
 fn occupy(place: &Netns, interface: &str, mode: XdpMode) -> aya::Ebpf {
@@ -50,6 +50,81 @@ fn another_program_is_left_where_it_is() {
         drop(other);
         assert_eq!(xdp(&lab, "eth2"), "");
     }
+}
+
+#[test]
+fn a_fence_that_stood_before_a_failed_start_stands_on() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let (wire, mut fence) = guarded(&lab);
+    Wire::lay(&lab.attacker, &lab.pbx, "eth2").unwrap();
+    let _other = occupy(&lab.pbx, "eth2", XdpMode::Driver);
+    fence.terminate().unwrap();
+    let error = fence.guard(&policy("\"eth1\", \"eth2\"", "\"GB\""), COUNTRIES);
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("another XDP program")
+    );
+    assert!(xdp(&lab, "eth1").contains("prog/xdp"));
+    assert!(!passes(&lab, &wire, "eth1"));
+}
+
+#[test]
+fn one_interface_that_cannot_be_guarded_holds_up_no_other() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let (_wire, fence) = guarded(&lab);
+    let wires = ["eth2", "eth3"].map(|name| Wire::lay(&lab.attacker, &lab.pbx, name).unwrap());
+    let other = occupy(&lab.pbx, "eth2", XdpMode::Driver);
+    let wider = policy("\"eth1\", \"eth2\", \"eth3\"", "\"GB\"");
+    fence.write("ringfence.toml", &wider).unwrap();
+
+    let reloaded = fence.cli(&["reload"]).unwrap();
+    let why = "another XDP program is attached to eth2";
+    assert!(
+        reloaded.code == 1 && reloaded.stderr.contains(why),
+        "{reloaded:?}"
+    );
+    assert!(!passes(&lab, &wires[1], "eth3"));
+    let status = fence.cli(&["status"]).unwrap().stdout;
+    assert!(
+        status.contains(&format!("eth2 NOT guarded: {why}")),
+        "{status}"
+    );
+
+    drop(other);
+    let reloaded = fence.cli(&["reload"]).unwrap();
+    assert_eq!(reloaded.code, 0, "{reloaded:?}");
+    assert!(!passes(&lab, &wires[0], "eth2"));
+}
+
+#[test]
+fn an_interface_that_comes_back_is_guarded_again() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let (wire, fence) = guarded(&lab);
+    let gone = lab
+        .pbx
+        .command("ip")
+        .args(["link", "delete", "eth1"])
+        .status();
+    assert!(gone.unwrap().success());
+    drop(wire);
+    until("the daemon misses it", || {
+        let status = fence.cli(&["status"]).unwrap().stdout;
+        status.contains("eth1 NOT guarded: not there")
+    });
+    let wire = Wire::lay(&lab.attacker, &lab.pbx, "eth1").unwrap();
+    until("it is guarded", || xdp(&lab, "eth1").contains("prog/xdp"));
+    assert!(!passes(&lab, &wire, "eth1"));
 }
 
 #[test]
@@ -100,12 +175,25 @@ fn a_second_daemon_is_refused_before_it_changes_anything() {
     let config = fence
         .write("other.toml", &policy("\"eth1\"", "\"RU\""))
         .unwrap();
-    for shadow in [&[][..], &["--shadow"]] {
-        let mut second = fence.run(&["--config", config.to_str().unwrap()]);
-        let refused = second.args(shadow).output().unwrap();
+    // At the same socket, and with one of its own.
+    for (options, why) in [
+        (&[][..], "a daemon runs already"),
+        (
+            &["--shadow", "--socket", "other.sock"],
+            "another daemon holds the fence",
+        ),
+    ] {
+        let mut second = fence.command();
+        second.args(["run", "--config", config.to_str().unwrap()]);
+        second.arg("--bpffs").arg(fence.bpffs());
+        second.arg("--state").arg(fence.state());
+        if options.is_empty() {
+            second.arg("--socket").arg(fence.socket());
+        }
+        let refused = second.args(options).output().unwrap();
         let message = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(1), "{message}");
-        assert!(message.contains("another daemon"), "{message}");
+        assert!(message.contains(why), "{message}");
         assert_eq!(xdp(&lab, "eth1"), program);
         assert!(!passes(&lab, &wire, "eth1"));
     }

@@ -240,6 +240,27 @@ impl Trial {
         Ok((result.return_value == 1, result.duration))
     }
 
+    /// Runs a frame of which the program reads the first `linear` bytes directly, and the rest lies
+    /// in other pages, as drivers hand over frames larger than a page; whether it was dropped.
+    ///
+    /// # Errors
+    /// What the kernel refuses: before Linux 6.18, other lengths than the frame's.
+    pub fn run_in_pieces(&mut self, frame: &[u8], linear: u32) -> Result<bool> {
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut("ingress")
+            .context("the object has no program")?
+            .try_into()?;
+        // `struct xdp_md` (linux/bpf.h): data, data_end and four more.
+        let context = [0, linear, 0, 0, 0, 0];
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            ctx_in: Some(context.as_bytes()),
+            ..Default::default()
+        };
+        Ok(program.test_run(options)?.return_value == 1)
+    }
+
     /// The loaded program, for programs that hand packets on to it.
     ///
     /// # Errors

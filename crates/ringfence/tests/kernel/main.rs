@@ -3,6 +3,7 @@
 //! Needs root (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON); without it each test says so and ends.
 
 mod frames;
+mod large;
 
 use std::net::SocketAddr;
 
@@ -112,8 +113,17 @@ impl Both {
 
     /// Judges the frame on both; the service and reason that both agree on.
     fn judge(&mut self, frame: &[u8]) -> (u8, Reason) {
+        self.judge_in_pieces(frame, None)
+    }
+
+    /// The same for a frame that the kernel has in pieces, the first of this length.
+    fn judge_in_pieces(&mut self, frame: &[u8], linear: Option<u32>) -> (u8, Reason) {
         let verdict = self.memory.judge(self.now, 31, Link::Ethernet, frame);
-        let (dropped, _) = self.kernel.run(frame, 1).expect("the program runs");
+        let dropped = match linear {
+            None => self.kernel.run(frame, 1).map(|(dropped, _)| dropped),
+            Some(linear) => self.kernel.run_in_pieces(frame, linear),
+        };
+        let dropped = dropped.expect("the program runs");
         let counters = self.kernel.counters().expect("counters are read");
         let moved: Vec<(u8, u8)> = counters
             .iter()
@@ -122,7 +132,13 @@ impl Both {
             .collect();
         self.counters = counters;
         let expected = (verdict.service, verdict.reason_number());
-        assert_eq!(moved, [expected], "kernel against memory for {frame:02x?}");
+        let shown = &frame[..frame.len().min(300)];
+        assert_eq!(
+            moved,
+            [expected],
+            "kernel against memory for {} bytes, the first piece {linear:?}: {shown:02x?}",
+            frame.len()
+        );
         assert_eq!(dropped, verdict.action() == Action::Drop);
         (verdict.service, verdict.reason())
     }

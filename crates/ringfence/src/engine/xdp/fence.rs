@@ -1,7 +1,6 @@
 //! The fence in the kernel: loaded, taken over, filled and swapped.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::clock::{boot_offset, random_key};
 use super::layout::{EVENTS, LISTS_ROOM, ListKey, MAPS};
+use super::pins::Lock;
 use super::raw::{Table, wait_for_readers};
 use super::{FenceError, Pins};
 
@@ -42,12 +42,12 @@ pub struct Fence {
     tables: Tables,
     /// The maps of an earlier daemon were found.
     taken_over: bool,
-    /// No fence stood before it, of this layout or another.
-    first: bool,
     /// The maps hold a policy.
     filled: bool,
+    /// Programs of an earlier daemon were found.
+    stood: bool,
     /// Held while this value lives: one process at a time changes a fence.
-    _lock: File,
+    _lock: Lock,
 }
 
 struct Tables {
@@ -77,6 +77,7 @@ impl Fence {
         let pins = Pins::below(bpffs);
         pins.create()?;
         let lock = pins.lock()?;
+        let stood = pins.stand();
         pins.check()?;
         let mut loader = EbpfLoader::new();
         if verbose {
@@ -96,7 +97,6 @@ impl Fence {
         program.load().map_err(Box::new)?;
         let mut control = *read(&tables.control, "CONTROL", 0)?;
         let taken_over = control.layout == LAYOUT;
-        let others = pins.others()?;
         let mut lists = Lists::new();
         if taken_over {
             let keys = tables.lists.keys().map_err(failed("LISTS", "read"))?;
@@ -123,8 +123,8 @@ impl Fence {
             lists,
             tables,
             taken_over,
-            first: !taken_over && others.is_empty(),
             filled: taken_over,
+            stood,
             _lock: lock,
         })
     }
@@ -134,9 +134,9 @@ impl Fence {
         self.taken_over
     }
 
-    /// Whether no fence stood before this one, of this layout or another.
-    pub fn first(&self) -> bool {
-        self.first
+    /// Whether a fence stood before this one was loaded, of whatever layout.
+    pub fn stood(&self) -> bool {
+        self.stood
     }
 
     /// Takes the fence down: detaches the program everywhere, and forgets all that is pinned.
@@ -174,10 +174,13 @@ impl Fence {
         countries: Option<&CountryTable>,
         lists: Lists,
     ) -> Result<(), FenceError> {
-        if lists.len() > LISTS_ROOM as usize {
+        // The old prefixes go last, so that all need room for a moment. Without it nothing is changed.
+        let kept = self.lists.keys().filter(|key| !lists.contains_key(*key));
+        let count = lists.len() + kept.count();
+        if count > LISTS_ROOM as usize {
             return Err(FenceError::Full {
-                what: "prefixes on lists",
-                count: lists.len(),
+                what: "prefixes on the new and the old lists together",
+                count,
                 room: LISTS_ROOM,
             });
         }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use aya::maps::MapInfo;
@@ -18,6 +18,17 @@ pub struct Pins {
     bpffs: PathBuf,
     directory: PathBuf,
     layout: u32,
+}
+
+/// The right to change what is pinned.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough while a child that was just forked has it too.
+        let _ = self.0.unlock();
+    }
 }
 
 const LINK: &str = "link-";
@@ -70,12 +81,24 @@ impl Pins {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)
-            .map_err(failed("make", &self.directory))
+            .map_err(failed("make", &self.directory))?;
+        let root = self.bpffs.join("ringfence");
+        [root, self.directory.clone()]
+            .into_iter()
+            .try_for_each(is_ours)
     }
 
-    /// Locks the directory for as long as the file is open.
-    pub fn lock(&self) -> Result<File, FenceError> {
-        let path = &self.directory;
+    /// Whether a program is pinned, of any layout.
+    pub fn stand(&self) -> bool {
+        let entries = |path| fs::read_dir(path).into_iter().flatten().flatten();
+        entries(self.bpffs.join("ringfence"))
+            .flat_map(|layout| entries(layout.path()))
+            .any(|pin| pin.file_name().to_string_lossy().starts_with(LINK))
+    }
+
+    /// Locks the pins of all layouts for as long as the value lives.
+    pub fn lock(&self) -> Result<Lock, FenceError> {
+        let path = &self.bpffs.join("ringfence");
         let failed = |source| FenceError::Pin {
             action: "lock",
             path: path.clone(),
@@ -83,7 +106,7 @@ impl Pins {
         };
         let directory = File::open(path).map_err(failed)?;
         match directory.try_lock() {
-            Ok(()) => Ok(directory),
+            Ok(()) => Ok(Lock(directory)),
             Err(TryLockError::WouldBlock) => Err(FenceError::Held { path: path.clone() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -136,9 +159,11 @@ impl Pins {
     /// Removes every pin, of every layout, links first: the programs are detached. Whether there were any.
     pub fn remove(&self) -> Result<bool, FenceError> {
         let root = self.bpffs.join("ringfence");
-        if !root.exists() {
+        if fs::symlink_metadata(&root).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(false);
         }
+        // A link to elsewhere, planted by another user, would have files removed there.
+        is_ours(root.clone())?;
         let mut any = false;
         for version in names(&root)? {
             any |= remove_directory(&root.join(version))?;
@@ -150,6 +175,18 @@ impl Pins {
     /// Removes the pins of this layout alone, links first.
     pub fn remove_layout(&self) -> Result<(), FenceError> {
         remove_directory(&self.directory).map(drop)
+    }
+}
+
+/// Refuses a directory that somebody else may write. A BPF file system often lets any user make one, and whoever may
+/// remove a link opens the fence.
+fn is_ours(path: PathBuf) -> Result<(), FenceError> {
+    let found = fs::symlink_metadata(&path).map_err(failed("read", &path))?;
+    let owner = found.uid() == nix::unistd::geteuid().as_raw();
+    if found.is_dir() && owner && found.mode() & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err(FenceError::Foreign { path })
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use ringfence_core::address::Address;
+use ringfence_core::bench::{Listed, list_flags};
 use ringfence_core::country::CountryTable;
 use ringfence_core::policy::Policy;
 use tempfile::TempDir;
@@ -85,6 +87,35 @@ fn a_pinned_map_of_another_size_is_refused() {
 }
 
 #[test]
+fn pins_in_the_hands_of_others_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(bpffs) = Bpffs::mount() else { return };
+    let root = bpffs.path().join("ringfence");
+    let pins = Pins::below(bpffs.path());
+    std::fs::create_dir(&root).unwrap();
+    std::os::unix::fs::chown(&root, Some(65534), None).unwrap();
+    let error = pins.create().unwrap_err();
+    assert!(matches!(error, FenceError::Foreign { .. }), "{error}");
+    std::os::unix::fs::chown(&root, Some(0), None).unwrap();
+    pins.create().unwrap();
+    let writable = std::fs::Permissions::from_mode(0o770);
+    std::fs::set_permissions(&root, writable).unwrap();
+    assert!(matches!(pins.create(), Err(FenceError::Foreign { .. })));
+
+    // What a planted link leads to is not touched.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("etc/passwd");
+    std::fs::create_dir(elsewhere.path().join("etc")).unwrap();
+    std::fs::write(&file, "root").unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), &root).unwrap();
+    assert!(matches!(pins.remove(), Err(FenceError::Foreign { .. })));
+    assert!(matches!(pins.create(), Err(FenceError::Foreign { .. })));
+    assert!(file.exists());
+    std::fs::remove_file(&root).unwrap();
+}
+
+#[test]
 fn a_table_of_another_size_is_not_opened() {
     let Some(bpffs) = Bpffs::mount() else { return };
     let path = bpffs.path().join("map");
@@ -147,4 +178,36 @@ fn a_fence_is_taken_over_in_place() {
         });
         run.join().unwrap();
     });
+}
+
+#[test]
+fn lists_without_room_leave_the_old_ones_whole() {
+    let Some(bpffs) = Bpffs::mount() else { return };
+    // So many addresses of one /8, permitted.
+    let many = |first: u8| -> Lists {
+        let addresses = (0..70_000u32).map(|n| {
+            let [_, b, c, d] = n.to_be_bytes();
+            (Address::v4([first, b, c, d]), 128)
+        });
+        let permitted = Listed {
+            flags: list_flags::PERMITTED,
+            neighbours: 0,
+        };
+        addresses.map(|key| (key, permitted)).collect()
+    };
+    let countries = CountryTable::new_box_zeroed().unwrap();
+    let mut fence = Fence::load(bpffs.path(), false).unwrap();
+    fence.put(&policy(1), Some(&countries), many(10)).unwrap();
+    let error = fence.put(&policy(2), None, many(11)).unwrap_err();
+    assert!(
+        matches!(error, FenceError::Full { count: 140_000, .. }),
+        "{error}"
+    );
+    drop(fence);
+    let mut fence = Fence::load(bpffs.path(), false).unwrap();
+    assert_eq!(fence.listed(), 70_000);
+    // Part of the way is room enough.
+    fence.put(&policy(2), None, Lists::new()).unwrap();
+    fence.put(&policy(3), None, many(11)).unwrap();
+    assert_eq!(fence.listed(), 70_000);
 }
