@@ -1,12 +1,14 @@
 #!/bin/sh
 # Installs what the laboratory runs: a registrar, phones and attackers.
 # Needs root and Debian or Ubuntu. Quick and silent when everything is there.
+# With `compare`: what Ringfence is measured beside, in place of that.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv="${CARGO_TARGET_DIR:-$root/target}/lab-venv"
 sipvicious=0.3.8
 packages='kamailio sip-tester sipsak python3-venv iproute2 nftables ethtool util-linux'
+[ "${1:-}" != compare ] || packages='iproute2 ethtool util-linux iptables ipset nftables'
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -43,6 +45,7 @@ if [ -n "$missing" ]; then
     done
 fi
 
+[ "${1:-}" != compare ] || exit 0
 stamp="$venv/sipvicious-$sipvicious"
 if [ ! -e "$stamp" ]; then
     quietly /usr/bin/python3 -m venv --clear "$venv"

@@ -33,6 +33,7 @@ pub use phone::{CallReport, Phone, Transport};
 pub use process::Finished;
 pub use record::{Frame, Recorder};
 pub use sipp::SippReport;
+pub use sweep::{PREFIX, sweep};
 pub use topology::{Lab, PBX_V4, PBX_V6, Subnets};
 pub use wire::Wire;
 

@@ -27,7 +27,7 @@ pub struct Netns {
 impl Netns {
     /// Makes a namespace called `rf-PID-COUNTER-PLACE` with its loopback interface up and
     /// without duplicate address detection, so that addresses serve at once.
-    pub(crate) fn create(counter: u32, place: &str) -> Result<Self> {
+    pub fn create(counter: u32, place: &str) -> Result<Self> {
         let name = format!("{PREFIX}{}-{counter}-{place}", std::process::id());
         must(Command::new("ip").args(["netns", "add", &name]))?;
         let made = Self { name };
@@ -69,7 +69,7 @@ impl Netns {
     }
 
     /// Writes a value below `/proc/sys`, where `net/` is that of this namespace.
-    pub(crate) fn set(&self, key: &str, value: &str) -> Result<()> {
+    pub fn set(&self, key: &str, value: &str) -> Result<()> {
         let path = format!("/proc/sys/{key}");
         self.inside(|| fs::write(&path, value))?
             .during(format!("write {path}"))

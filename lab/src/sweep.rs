@@ -9,10 +9,10 @@ use crate::error::{During, Result};
 use crate::netns;
 
 /// What the name of every directory of the laboratory begins with, before the process id.
-pub(crate) const PREFIX: &str = "ringfence-lab-";
+pub const PREFIX: &str = "ringfence-lab-";
 
 /// Removes the namespaces, mounts and directories of laboratories whose process is gone.
-pub(crate) fn sweep() -> Result<()> {
+pub fn sweep() -> Result<()> {
     for (name, _) in left_in(Path::new(netns::DIRECTORY), netns::PREFIX) {
         netns::remove(&name)?;
     }

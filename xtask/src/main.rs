@@ -7,6 +7,7 @@ mod country_data;
 mod ebpf;
 mod lint;
 mod shell;
+mod smoke;
 mod test;
 
 /// Every step of building, testing and measuring Ringfence.
@@ -17,6 +18,7 @@ enum Command {
     Ebpf(ebpf::Args),
     /// Formatting and clippy, for all but the BPF programs.
     Lint,
+    Smoke(smoke::Args),
     Test(test::Args),
 }
 
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
         Command::CountryData(args) => country_data::run(args),
         Command::Ebpf(args) => ebpf::run(args),
         Command::Lint => lint::run(),
+        Command::Smoke(args) => smoke::run(args),
         Command::Test(args) => test::run(args),
     }
 }

@@ -96,11 +96,15 @@ pub enum Location {
     AnyHeader = 21,
     /// The whole message. Costs a walk over all of it.
     WholeMessage = 22,
+    /// The user part of Contact's URI.
+    ContactUser = 23,
+    /// The host of Contact's URI, without port and brackets.
+    ContactHost = 24,
 }
 
 impl Location {
     /// Every location, by its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::RequestLine,
         Self::RequestUri,
         Self::RequestUriUser,
@@ -124,6 +128,8 @@ impl Location {
         Self::SdpSession,
         Self::AnyHeader,
         Self::WholeMessage,
+        Self::ContactUser,
+        Self::ContactHost,
     ];
 
     /// The name that configuration and reports use.
@@ -152,6 +158,8 @@ impl Location {
             Self::SdpSession => "sdp.s",
             Self::AnyHeader => "any-header",
             Self::WholeMessage => "whole-message",
+            Self::ContactUser => "contact.user",
+            Self::ContactHost => "contact.host",
         }
     }
 }
@@ -251,6 +259,10 @@ pub struct Automaton {
     pub rule_count: u32,
     /// How many of `overs` are used.
     pub over_count: u32,
+    /// One bit for each kind of line whose value is walked whole (`sip.rs`).
+    pub value_kinds: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Rules on conditions, looked at when a message has been read.
     pub rules: [Rule; RULES],
     /// Limits on how often headers occur.
@@ -270,7 +282,7 @@ const _: () = assert!(
 const _: () = assert!(size_of::<Rule>() == 16, "rules are written by the daemon");
 const _: () = assert!(size_of::<Over>() == 24, "limits are written by the daemon");
 const _: () = assert!(
-    size_of::<Automaton>() == 256 + 3 * 64 + 16 + 64 * 16 + 16 * 24 + 512 + 1024 * 16 + (2 << 18),
+    size_of::<Automaton>() == 256 + 3 * 64 + 24 + 64 * 16 + 16 * 24 + 512 + 1024 * 16 + (2 << 18),
     "the automaton is one value of a map: its layout is that of the pinned maps"
 );
 

@@ -8,6 +8,7 @@ use crate::limit::{Bucket, State};
 use crate::packet::Bytes;
 use crate::policy::{Admission, Policy};
 use crate::scan::{Scan, Step};
+use crate::search::{self, Search};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What the lists say of an address. Every entry holds what all wider entries say too, so that
@@ -183,6 +184,15 @@ pub trait Bench: Bytes {
 
     /// Takes steps until one ends the loop, at most `most` of them.
     fn repeat<S: Step>(scan: &mut Scan, policy: &Policy, most: u32);
+
+    /// Performs a search in the window.
+    #[inline(always)]
+    fn search(search: Search, scan: &mut Scan, one: u64, other: u64) -> u64
+    where
+        Self: Sized,
+    {
+        search::search::<Self>(search, scan, one, other)
+    }
 
     /// Takes turns, each with the whole bench, until one ends the loop, at most `most` of them.
     fn turns<T: Turn<Self>>(&mut self, tables: Tables<'_>, scan: &mut Scan, most: u32)

@@ -22,6 +22,7 @@ pub mod packet;
 pub mod policy;
 pub mod reason;
 pub mod scan;
+pub mod search;
 pub mod sip;
 pub mod tls;
 pub mod verdict;

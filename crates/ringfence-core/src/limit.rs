@@ -136,6 +136,12 @@ fn ahead(word: u64, now: u64, most: u64) -> u64 {
     if distance > most { 0 } else { distance }
 }
 
+/// Whether a word's owner is in debt. Of one that is not, nothing is lost with the word.
+#[inline(always)]
+pub fn in_debt(word: u64, now_ns: u64) -> bool {
+    ahead(word, ticks(now_ns) & TIME_MASK, TIME_MASK >> 1) != 0
+}
+
 /// Whether `second` is less in debt than `first`: it is the one to take over by an owner of
 /// neither, so that whoever loses its word is forgiven.
 #[inline(always)]

@@ -4,7 +4,7 @@
 //! step is then a function of memory alone, and the verifier looks at it once (see
 //! `docs/design/text-scanning.md`).
 
-use crate::automaton::{DEAD, DOMAIN, Match, SCORE_LIMIT};
+use crate::automaton::{Automaton, DEAD, DOMAIN, Match, SCORE_LIMIT};
 use crate::flow::Flow;
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -129,8 +129,6 @@ pub struct Scan {
     pending: u64,
     /// Walks: conditions met so far.
     pub(crate) bits: u64,
-    /// The parameter looked for.
-    pub(crate) name: u64,
     /// Walks: the bytes below 64 to stop at.
     stop_bits: u64,
     /// Bytes of the window in use.
@@ -164,8 +162,9 @@ pub struct Scan {
     pub(crate) older: u32,
     /// 1: the text in the window is the whole message.
     pub(crate) closed: u32,
-    reserved: u32,
-    /// Walks and searches: the next byte, and the byte to stop before.
+    /// Searches: where one is.
+    pub(crate) place: u32,
+    /// Walks and framing: the next byte, and the byte to stop before; walks: 0 where there is none.
     at: u32,
     limit: u32,
     state: u32,
@@ -182,8 +181,6 @@ pub struct Scan {
     outcome: u32,
     /// Walks: the lowest signature hit outright so far, 0 for none.
     pub(crate) signature: u32,
-    /// Searches: the two bytes looked for, in every byte of a word.
-    wanted: [u64; 2],
     /// TCP framing: see `framing.rs`.
     pub(crate) frame: u32,
     pub(crate) frame_length: u32,
@@ -200,13 +197,13 @@ pub const fn every(byte: u8) -> u64 {
 
 /// The high bit of every byte of `word` that is zero.
 #[inline(always)]
-const fn zeros(word: u64) -> u64 {
+pub(crate) const fn zeros(word: u64) -> u64 {
     !(((word & !HIGH) + !HIGH) | word | !HIGH)
 }
 
 /// Bytes before the first marked one of `marks`, which is not 0.
 #[inline(always)]
-const fn first(marks: u64) -> u32 {
+pub(crate) const fn first(marks: u64) -> u32 {
     marks.trailing_zeros() >> 3
 }
 
@@ -320,41 +317,46 @@ impl Scan {
         }
     }
 
-    /// Starts the loop of [`Lines`]. `closed`: the text is whole, so its end ends the last line.
+    /// Says how the lines are to be looked for. `closed`: the text is whole, so its end ends the last
+    /// line.
     #[inline(always)]
     pub fn begin_lines(&mut self, closed: bool, wants_body: bool) {
+        self.end = if closed { self.length + 1 } else { self.length };
+        self.wants_body = wants_body as u32;
+    }
+
+    /// Makes ready for the loop of [`Lines`]: line feeds are marked.
+    #[inline(always)]
+    pub(crate) fn end_lines(&mut self) {
         let at = self.length;
-        if closed {
+        if self.end > at {
             let block = (at >> 6) as usize & (BLOCKS - 1);
             self.breaks[block] |= 1 << (at & 63);
         }
-        self.end = if closed { at + 1 } else { at };
-        self.wants_body = wants_body as u32;
         self.block = 0;
         self.pending = self.breaks[0];
     }
 
-    /// Starts the loop of [`Breaks`].
+    /// Marks the line feeds of the text.
     #[inline(always)]
-    pub fn begin_breaks(&mut self) {
-        self.block = 0;
-    }
-
-    /// Starts a search between `span.from` and `span.to` for one of two bytes.
-    #[inline(always)]
-    pub fn begin_find(&mut self, span: Span, one: u8, other: u8) {
-        self.at = span.from;
-        self.limit = span.to;
-        self.wanted = [every(one), every(other)];
-    }
-
-    /// Where the search ended: at the byte, or at the end of its stretch.
-    #[inline(always)]
-    pub fn found(&self) -> u32 {
-        if self.at < self.limit {
-            self.at
-        } else {
-            self.limit
+    pub(crate) fn mark_breaks(&mut self) {
+        let mut block = 0;
+        while block < BLOCKS && block as u32 * 64 <= self.length {
+            let mut bits = 0u64;
+            let mut n = 0;
+            while n < 8 {
+                let marks = zeros(self.window[block * 8 + n] ^ every(b'\n')) >> 7;
+                // Gathers the low bit of each byte in the topmost byte.
+                bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
+                n += 1;
+            }
+            // Behind the text lies what an older packet left.
+            let left = self.length.wrapping_sub(block as u32 * 64);
+            if left < 64 {
+                bits &= (1 << left) - 1;
+            }
+            self.breaks[block] = bits;
+            block += 1;
         }
     }
 
@@ -369,19 +371,31 @@ impl Scan {
     }
 
     /// Adds a walk of the automaton from `start` over `span`, up to a byte of `stops`, where there
-    /// is anything to look for.
+    /// is anything to look for that begins as the span does.
     #[inline(always)]
-    pub fn add_job(&mut self, start: u16, span: Span, stops: Stops, domain: bool) {
-        if start != DEAD && !span.is_empty() {
-            let place = self.job_count as usize & (JOBS - 1);
-            self.jobs[place] = Job {
-                span: span.pack(),
-                start,
-                stops: stops as u8,
-                domain: domain as u8,
-            };
-            self.job_count += 1;
+    pub fn add_job(
+        &mut self,
+        automaton: &Automaton,
+        start: u16,
+        span: Span,
+        stops: Stops,
+        domain: bool,
+    ) {
+        if start == DEAD || span.is_empty() {
+            return;
         }
+        // Each line begins anew.
+        if automaton.step(start, self.byte(span.from)) == DEAD && stops != Stops::Lines {
+            return;
+        }
+        let place = self.job_count as usize & (JOBS - 1);
+        self.jobs[place] = Job {
+            span: span.pack(),
+            start,
+            stops: stops as u8,
+            domain: domain as u8,
+        };
+        self.job_count += 1;
     }
 
     /// Takes up the next walk; whether there was one.
@@ -467,6 +481,12 @@ impl Scan {
         }
     }
 
+    /// Whether more than one line of any kind was there.
+    #[inline(always)]
+    pub(crate) fn repeats(&self) -> bool {
+        self.twice != 0
+    }
+
     /// Whether more than one line of a counted header (its number) was there.
     #[inline(always)]
     pub(crate) fn repeated_counted(&self, header: u8) -> bool {
@@ -477,31 +497,6 @@ impl Scan {
             _ => Kind::CSeq,
         };
         self.repeated(kind)
-    }
-
-    /// The mixed hash of a stretch, at most its first 64 bytes.
-    #[inline(always)]
-    pub fn digest(&self, span: Span) -> u64 {
-        self.digest_packed(span.pack())
-    }
-
-    // A function of its own: in the kernel it is looked at once a call, not once a word.
-    #[inline(never)]
-    fn digest_packed(&self, span: u32) -> u64 {
-        let span = Span::unpack(span);
-        let mut hash = 0u64;
-        let mut n = 0;
-        while n < 8 {
-            let at = span.from + n * 8;
-            if at < span.to {
-                let word = head(self.word(at), span.to - at);
-                hash = (hash ^ word)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .rotate_left(29);
-            }
-            n += 1;
-        }
-        hash
     }
 
     /// The first byte from `at` on, within 8, that is neither a space nor a tab.
@@ -517,73 +512,10 @@ impl Scan {
         }
     }
 
-    /// The stretch without white space and line ends (folded lines) at its beginning.
+    /// One bit for each [`Kind`] of line that was there.
     #[inline(always)]
-    pub fn trim_start(&self, span: Span) -> Span {
-        let mut from = span.from;
-        let mut n = 0;
-        while n < 4 {
-            let word = self.word(from);
-            let blanks = zeros(word ^ every(b' '))
-                | zeros(word ^ every(b'\t'))
-                | zeros(word ^ every(b'\r'))
-                | zeros(word ^ every(b'\n'));
-            let others = !blanks & HIGH;
-            if others != 0 {
-                from += first(others);
-                break;
-            }
-            from += 8;
-            n += 1;
-        }
-        Span {
-            from: if from < span.to { from } else { span.to },
-            to: span.to,
-        }
-    }
-
-    /// The stretch without white space at its end, as far as eight bytes of it.
-    #[inline(always)]
-    pub fn trim_end(&self, span: Span) -> Span {
-        let mut to = span.to;
-        let mut n = 0;
-        while n < 8 {
-            if to > span.from && matches!(self.byte(to - 1), b' ' | b'\t' | b'\r') {
-                to -= 1;
-            }
-            n += 1;
-        }
-        Span {
-            from: span.from,
-            to,
-        }
-    }
-}
-
-/// Marks the line feeds of one block of 64 bytes.
-pub struct Breaks;
-
-impl Step for Breaks {
-    #[inline(always)]
-    fn step(scan: &mut Scan, _: &Policy) -> bool {
-        let block = scan.block as usize & (BLOCKS - 1);
-        let mut bits = 0u64;
-        let mut n = 0;
-        while n < 8 {
-            let word = scan.window[(block * 8 + n) & (WORDS - 1)];
-            let marks = zeros(word ^ every(b'\n')) >> 7;
-            // Gathers the low bit of each byte in the topmost byte.
-            bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
-            n += 1;
-        }
-        // Behind the text lies what an older packet left.
-        let left = scan.length.wrapping_sub(scan.block * 64);
-        if left < 64 {
-            bits &= (1 << left) - 1;
-        }
-        scan.breaks[block] = bits;
-        scan.block += 1;
-        scan.block * 64 > scan.length
+    pub(crate) fn seen(&self) -> u32 {
+        self.seen
     }
 }
 
@@ -599,7 +531,9 @@ impl Step for Lines {
                 return true;
             }
             scan.pending = scan.breaks[scan.block as usize & (BLOCKS - 1)];
-            return false;
+            if scan.pending == 0 {
+                return false;
+            }
         }
         let feed = scan.block * 64 + scan.pending.trailing_zeros();
         if feed >= scan.end {
@@ -624,13 +558,13 @@ impl Step for Lines {
         match scan.phase {
             PHASE_START => {
                 scan.phase = PHASE_HEADERS;
-                scan.remember(Kind::StartLine, Span { from, to });
+                scan.remember(Kind::StartLine as u32, Span { from, to });
                 scan.last = Kind::Other as u32;
             }
             PHASE_HEADERS => scan.header(from, to),
             _ => match scan.word(from) as u16 {
-                0x3d6f => scan.remember(Kind::SdpOrigin, Span { from: from + 2, to }),
-                0x3d73 => scan.remember(Kind::SdpSession, Span { from: from + 2, to }),
+                0x3d6f => scan.remember(Kind::SdpOrigin as u32, Span { from: from + 2, to }),
+                0x3d73 => scan.remember(Kind::SdpSession as u32, Span { from: from + 2, to }),
                 _ => {}
             },
         }
@@ -640,15 +574,15 @@ impl Step for Lines {
 
 impl Scan {
     #[inline(always)]
-    fn remember(&mut self, kind: Kind, span: Span) {
-        let bit = 1 << kind as u32;
+    fn remember(&mut self, kind: u32, span: Span) {
+        let bit = 1 << (kind & 31);
         if self.seen & bit != 0 {
             self.twice |= bit;
             self.last = Kind::Other as u32;
             return;
         }
         self.seen |= bit;
-        self.last = kind as u32;
+        self.last = kind;
         self.spans[kind as usize & (KINDS - 1)] = span.pack();
     }
 
@@ -690,8 +624,8 @@ impl Scan {
             }
             n += 1;
         }
-        let kind = header_kind(head(lower(low), count), lower(high), count);
-        if kind as u32 == Kind::Other as u32 || value > to {
+        let kind = header_kind(head(lower(low), count), high, count);
+        if kind == Kind::Other as u32 || value > to {
             self.last = Kind::Other as u32;
             return;
         }
@@ -713,77 +647,90 @@ impl Scan {
     }
 }
 
+/// Names of header fields that are looked at, in full and compact form (RFC 3261, section 7.3.3), or
+/// their first eight bytes.
+const NAMES: [(&[u8], Kind); 20] = [
+    (b"from", Kind::From),
+    (b"f", Kind::From),
+    (b"to", Kind::To),
+    (b"t", Kind::To),
+    (b"contact", Kind::Contact),
+    (b"m", Kind::Contact),
+    (b"route", Kind::Route),
+    (b"via", Kind::Via),
+    (b"v", Kind::Via),
+    (b"user-age", Kind::UserAgent),
+    (b"server", Kind::Server),
+    (b"call-id", Kind::CallId),
+    (b"i", Kind::CallId),
+    (b"cseq", Kind::CSeq),
+    (b"content-", Kind::ContentLength),
+    (b"l", Kind::ContentLength),
+    (b"subject", Kind::Subject),
+    (b"s", Kind::Subject),
+    (b"host", Kind::Host),
+    (b"accept", Kind::Accept),
+];
+
+/// Slots of the table of names: a power of two.
+const NAME_SLOTS: usize = 64;
+
 #[inline(always)]
-fn header_kind(low: u64, high: u64, count: u32) -> Kind {
-    match count {
-        1 => match low as u8 {
-            b'f' => Kind::From,
-            b't' => Kind::To,
-            b'm' => Kind::Contact,
-            b'v' => Kind::Via,
-            b'i' => Kind::CallId,
-            b'l' => Kind::ContentLength,
-            b's' => Kind::Subject,
-            _ => Kind::Other,
-        },
-        2 if low == const { text(b"to") } => Kind::To,
-        3 if low == const { text(b"via") } => Kind::Via,
-        4 if low == const { text(b"from") } => Kind::From,
-        4 if low == const { text(b"cseq") } => Kind::CSeq,
-        4 if low == const { text(b"host") } => Kind::Host,
-        5 if low == const { text(b"route") } => Kind::Route,
-        6 if low == const { text(b"server") } => Kind::Server,
-        6 if low == const { text(b"accept") } => Kind::Accept,
-        7 if low == const { text(b"contact") } => Kind::Contact,
-        7 if low == const { text(b"call-id") } => Kind::CallId,
-        7 if low == const { text(b"subject") } => Kind::Subject,
-        10 if low == const { text(b"user-age") } && head(high, 2) == const { text(b"nt") } => {
-            Kind::UserAgent
-        }
-        14 if low == const { text(b"content-") } && head(high, 6) == const { text(b"length") } => {
-            Kind::ContentLength
-        }
-        _ => Kind::Other,
-    }
+const fn name_slot(name: u64, factor: u64) -> usize {
+    (name.wrapping_mul(factor) >> 58) as usize & (NAME_SLOTS - 1)
 }
 
-/// Looks for one of two bytes.
-pub struct Find;
-
-impl Step for Find {
-    #[inline(always)]
-    fn step(scan: &mut Scan, _: &Policy) -> bool {
-        let word = scan.word(scan.at);
-        let marks = zeros(word ^ scan.wanted[0]) | zeros(word ^ scan.wanted[1]);
-        if marks != 0 {
-            scan.at += first(marks);
-            return true;
-        }
-        scan.at += 8;
-        scan.at >= scan.limit
-    }
-}
-
-/// Looks for the end of a quoted string (RFC 3261, section 25.1): a quote that no backslash takes
-/// its meaning from.
-pub struct Quoted;
-
-impl Step for Quoted {
-    #[inline(always)]
-    fn step(scan: &mut Scan, _: &Policy) -> bool {
-        let word = scan.word(scan.at);
-        let marks = zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'));
-        if marks == 0 {
-            scan.at += 8;
-        } else {
-            scan.at += first(marks);
-            if scan.byte(scan.at) == b'"' {
-                return true;
+/// A factor that gives every name a slot of its own.
+const FACTOR: u64 = {
+    let mut factor = 0x9e37_79b9_7f4a_7c15u64;
+    loop {
+        let (mut taken, mut n) = (0u64, 0);
+        while n < NAMES.len() {
+            let bit = 1 << name_slot(text(NAMES[n].0), factor);
+            if taken & bit != 0 {
+                break;
             }
-            scan.at += 2;
+            taken |= bit;
+            n += 1;
         }
-        scan.at >= scan.limit
+        if n == NAMES.len() {
+            break factor;
+        }
+        factor = factor.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(2);
     }
+};
+
+/// The name in each slot, and its [`Kind`].
+const NAME_TABLE: [(u64, u64); NAME_SLOTS] = {
+    let mut table = [(0, Kind::Other as u64); NAME_SLOTS];
+    let mut n = 0;
+    while n < NAMES.len() {
+        let name = text(NAMES[n].0);
+        table[name_slot(name, FACTOR)] = (name, NAMES[n].1 as u64);
+        n += 1;
+    }
+    table
+};
+
+/// The number of the [`Kind`] of a name of `count` bytes; `low` are its first eight in lower case.
+#[inline(always)]
+fn header_kind(low: u64, high: u64, count: u32) -> u32 {
+    let (name, kind) = NAME_TABLE[name_slot(low, FACTOR)];
+    if name != low {
+        return Kind::Other as u32;
+    }
+    let kind = kind as u32;
+    if count >= 8 {
+        let rest = match count {
+            10 if kind == Kind::UserAgent as u32 => const { text(b"nt") },
+            14 if kind == Kind::ContentLength as u32 => const { text(b"length") },
+            _ => return Kind::Other as u32,
+        };
+        if head(lower(high), count - 8) != rest {
+            return Kind::Other as u32;
+        }
+    }
+    kind
 }
 
 /// Bytes that end a walk before its limit.
@@ -834,55 +781,76 @@ const STOP_BITS: [u64; 8] = [
 /// No byte.
 const NO_BYTE: u32 = 0x100;
 
-/// Walks the automaton over six bytes of the current walk, or takes up the next. More at once
-/// would not be quicker, and dearer to verify.
+/// Words that one step of a walk goes over at most.
+const STRIDE: u32 = 8;
+
+/// Walks the automaton over the next words of the current walk; takes up another where there is none.
 pub struct Walk;
 
 impl Step for Walk {
     #[inline(always)]
     fn step(scan: &mut Scan, policy: &Policy) -> bool {
-        if scan.state == u32::from(DEAD) && scan.stops != Stops::Lines as u32
-            || scan.at >= scan.limit
-        {
-            return !scan.next_job();
+        if scan.limit == 0 {
+            if !scan.next_job() {
+                return true;
+            }
+            if scan.limit == 0 {
+                return false;
+            }
         }
-        let automaton = &policy.automaton;
-        let mut word = scan.word(scan.at);
-        let mut state = scan.state as u16;
+        let lines = scan.stops == Stops::Lines as u32;
         let mut n = 0;
-        while n < 6 {
+        while n < STRIDE {
+            if scan.word_step(&policy.automaton, lines) {
+                break;
+            }
+            n += 1;
+        }
+        false
+    }
+}
+
+impl Scan {
+    /// Walks over one word; whether that ended the walk.
+    #[inline(always)]
+    fn word_step(&mut self, automaton: &Automaton, lines: bool) -> bool {
+        // What lies in memory is read anew: the verifier would tell the ways apart that led here.
+        let at = *black_box(&mut self.at);
+        let mut word = self.word(at);
+        let mut state = *black_box(&mut self.state) as u16;
+        let mut n = 0;
+        while n < 8 {
+            if self.at >= self.limit {
+                if let Some(hit) = automaton.matched(automaton.end(state)) {
+                    self.note(hit);
+                }
+                self.limit = 0;
+                return true;
+            }
             let byte = word as u8;
             word >>= 8;
-            let low = scan.stop_bits >> (byte & 63) & u64::from(byte < 64) == 1;
-            let stop = low || scan.stop_byte == u32::from(byte);
+            self.at += 1;
+            let low = self.stop_bits >> (byte & 63) & u64::from(byte < 64) == 1;
+            let stop = low || self.stop_byte == u32::from(byte);
             state = if stop {
                 automaton.end(state)
             } else {
                 automaton.step(state, byte)
             };
             if let Some(hit) = automaton.matched(state) {
-                scan.note(hit);
+                self.note(hit);
             }
-            scan.at += 1;
-            if stop {
-                if scan.stops != Stops::Lines as u32 {
-                    scan.limit = 0;
-                    return false;
+            if lines {
+                if stop {
+                    state = self.restart as u16;
                 }
-                state = scan.restart as u16;
-            } else if state == DEAD && scan.stops != Stops::Lines as u32 {
-                scan.limit = 0;
-                return false;
-            }
-            if scan.at >= scan.limit {
-                if let Some(hit) = automaton.matched(automaton.end(state)) {
-                    scan.note(hit);
-                }
-                return false;
+            } else if stop || state == DEAD {
+                self.limit = 0;
+                return true;
             }
             n += 1;
         }
-        scan.state = u32::from(state);
+        self.state = u32::from(state);
         false
     }
 }

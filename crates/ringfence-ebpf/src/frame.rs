@@ -17,6 +17,7 @@ use ringfence_core::limit::Bucket;
 use ringfence_core::packet::Bytes;
 use ringfence_core::policy::Policy;
 use ringfence_core::scan::{Scan, Step, WINDOW};
+use ringfence_core::search::Search;
 use zerocopy::FromBytes;
 
 use crate::maps;
@@ -259,5 +260,10 @@ impl Bench for Frame<'_> {
     #[inline(always)]
     fn part(&mut self, part: Part, tables: Tables<'_>, scan: &mut Scan) -> u32 {
         parts::call(part, self.context, self.control, tables, scan)
+    }
+
+    #[inline(always)]
+    fn search(search: Search, scan: &mut Scan, one: u64, other: u64) -> u64 {
+        parts::call_search(search, scan, one, other)
     }
 }

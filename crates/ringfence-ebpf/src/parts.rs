@@ -1,5 +1,7 @@
-//! The parts of the judgement as functions that the kernel's verifier looks at on their own: it
+//! The parts of the judgement and the searches in its text as functions that the kernel's verifier looks at on their own: it
 //! takes any context and any memory of the right size, and forgets which way led here.
+
+use core::hint::black_box;
 
 use aya_ebpf::bindings::xdp_md;
 use ringfence_core::bench::Tables;
@@ -8,6 +10,7 @@ use ringfence_core::country::CountryTable;
 use ringfence_core::judge::{Part, run};
 use ringfence_core::policy::Policy;
 use ringfence_core::scan::Scan;
+use ringfence_core::search::{Search, search};
 
 use crate::frame::Frame;
 
@@ -67,11 +70,49 @@ parts! {
     judge_segment = Segment,
     judge_greeting = Greeting,
     judge_message = Message,
+    judge_lines = Lines,
     judge_read = Read,
     judge_identify = Identify,
     judge_charge = Charge,
     judge_plan = Plan,
+    judge_walk = Walk,
     judge_inspect = Inspect,
     judge_spend = Spend,
     judge_consequences = Consequences,
+}
+
+macro_rules! searches {
+    ($($name:ident = $search:ident),* $(,)?) => {
+        $(
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            extern "C" fn $name(scan: *mut Scan, one: u64, other: u64) -> u64 {
+                if scan.is_null() {
+                    return 0;
+                }
+                // SAFETY: it is not null, and whoever calls gives the CPU's own.
+                let scan = unsafe { &mut *scan };
+                // Both are used in every search: the compiler gives nothing for what is not.
+                let (one, other) = (black_box(one), black_box(other));
+                search::<Frame<'_>>(Search::$search, scan, one, other)
+            }
+        )*
+
+        /// Calls a search.
+        #[inline(always)]
+        pub fn call_search(search: Search, scan: &mut Scan, one: u64, other: u64) -> u64 {
+            match search {
+                $(Search::$search => $name(scan, one, other),)*
+            }
+        }
+    };
+}
+
+searches! {
+    search_byte = Byte,
+    search_quote = Quote,
+    search_parameter = Parameter,
+    search_trim = Trim,
+    search_breaks = Breaks,
+    search_digest = Digest,
 }

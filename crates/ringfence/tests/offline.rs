@@ -226,3 +226,29 @@ fn the_store_answers_without_a_daemon_and_is_left_alone() {
     assert_eq!(shown(&["bans"]).status.code(), Some(1));
     assert_eq!(fs::read_dir(&state).unwrap().count(), 2, "nothing is moved");
 }
+
+/// A file from elsewhere may hold what a terminal obeys.
+#[test]
+fn errors_quote_nothing_that_a_terminal_obeys() {
+    let directory = tempfile::tempdir().unwrap();
+    let evil = "mode = \"\\u001b[2J\\u009b31m\"\nx\u{9b}y = 1\n";
+    fs::write(directory.path().join("evil.toml"), evil).unwrap();
+    fs::write(directory.path().join("evil.csv"), "\u{1b}[2J,1.0.0.1,GB\n").unwrap();
+    for args in [
+        &["check", "--config", "evil.toml"][..],
+        &["check", "--config", "evil.toml", "--format", "json"],
+        &["lookup", "192.0.2.7", "--config", "evil.toml"],
+        &["lookup", "192.0.2.7", "--country-db", "evil.csv"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .current_dir(directory.path())
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{args:?}");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        let obeyed = |c: char| c.is_control() && c != '\n';
+        assert!(!text.is_empty() && !text.contains(obeyed), "{text:?}");
+    }
+}

@@ -4,7 +4,7 @@
 //! drop, a bare pass, the source of packets before a bare drop, and the same source before the
 //! program. The last less the one before it is the cost of the program less that of a bare drop.
 
-mod frames;
+mod compare;
 mod programs;
 mod scenario;
 
@@ -23,7 +23,10 @@ use scenario::Scenario;
 
 /// Measures what the BPF program costs a packet, in ns less a bare XDP_DROP; as root.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Rounds; the table shows their median and their ends
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -35,12 +38,21 @@ pub struct Args {
     only: String,
 }
 
+/// Another measurement than that of the ways through the judge.
+#[derive(clap::Subcommand)]
+enum Other {
+    Compare(compare::Args),
+}
+
 const KEY: Key = Key {
     words: [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210],
 };
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
+    if let Some(Other::Compare(args)) = &args.other {
+        return compare::run(args);
+    }
     let mut programs = Programs::load()?;
     let countries = CountryData::builtin()?.compile()?;
     let (mut drops, mut passes) = (Vec::new(), Vec::new());

@@ -1,8 +1,8 @@
 //! The ways through the judge that are measured.
 
 use ringfence_core::reason::Reason;
+use xtask::frames;
 
-use super::frames;
 use super::programs::Sender;
 
 /// One way.

@@ -1,6 +1,7 @@
 //! The first bytes of a TLS or WebSocket connection: by what name it asks for us.
 
-use super::{Judge, Part, message};
+use super::{Judge, Part};
+use crate::automaton::DOMAIN;
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
 use crate::flow::Phase;
@@ -8,6 +9,7 @@ use crate::limit::State;
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::{Kind, WINDOW, lower, text};
+use crate::search::trimmed;
 use crate::sip;
 use crate::tls::{self, Hello};
 
@@ -49,7 +51,9 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(never)]
     fn names_us(&mut self, name: u32) -> bool {
         let service = self.scan.verdict.service;
-        let named = sip::is_domain::<B>(self.scan, self.tables.policy, name, service);
+        sip::plan_domain(self.scan, self.tables.policy, name, service);
+        self.ask(Part::Walk);
+        let named = self.scan.bits & DOMAIN != 0;
         self.scan.verdict.named = named as u8;
         self.bench.trace(Trace::Inspection {
             signature: 0,
@@ -88,15 +92,16 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     fn upgrade(&mut self) -> Reason {
         let service = self.service();
-        message::lines::<B>(self.scan, self.tables.policy, false, false);
+        self.scan.begin_lines(false, false);
+        self.ask(Part::Lines);
         if !self.scan.has(Kind::StartLine) {
-            return if sip::begins(self.scan) {
+            return if sip::begins::<B>(self.scan) {
                 Reason::Incomplete
             } else {
                 Reason::Malformed
             };
         }
-        let line = self.scan.trim_end(self.scan.span(Kind::StartLine));
+        let line = sip::start_line::<B>(self.scan);
         let tail = lower(self.scan.word(line.to.wrapping_sub(8)));
         if line.to < line.from + 14 || tail != const { text(b"http/1.1") } {
             return Reason::Malformed;
@@ -108,7 +113,8 @@ impl<B: Bench> Judge<'_, B> {
         if self.asks_for_name() && !self.scan.has(Kind::Host) && goes_on {
             return Reason::Incomplete;
         }
-        let host = self.scan.trim_start(self.scan.span(Kind::Host));
+        let value = self.scan.span(Kind::Host);
+        let host = trimmed::<B>(self.scan, value);
         if self.asks_for_name() && !self.names_us(host.pack()) {
             return Reason::Domain;
         }

@@ -7,7 +7,8 @@ use crate::class::Class;
 use crate::hash::mix;
 use crate::policy::{Policy, policy_flags, service_flags};
 use crate::reason::Reason;
-use crate::scan::{Breaks, Lines, STEPS, Scan, Span, Step};
+use crate::scan::{Lines, STEPS, Scan, Span, Step, WALK_STEPS, Walk};
+use crate::search::{digest_of, mark_breaks};
 use crate::sip::{self, Start};
 
 /// What the window holds.
@@ -94,7 +95,23 @@ impl<B: Bench> Judge<'_, B> {
             && self.scan.verdict.class == Class::Register as u8
     }
 
-    /// Finds the lines of the message, its class and its Request-URI.
+    /// Finds the lines of the text.
+    #[inline(always)]
+    pub(super) fn lines(&mut self) -> u32 {
+        mark_breaks::<B>(self.scan);
+        self.scan.end_lines();
+        B::repeat::<Lines>(self.scan, self.tables.policy, STEPS);
+        0
+    }
+
+    /// Takes the walks that were planned.
+    #[inline(always)]
+    pub(super) fn walk(&mut self) -> u32 {
+        B::repeat::<Walk>(self.scan, self.tables.policy, WALK_STEPS);
+        0
+    }
+
+    /// Finds the class of the message and its Request-URI.
     #[inline(always)]
     pub(super) fn read(&mut self) -> Text {
         let text = self.read_start();
@@ -109,11 +126,12 @@ impl<B: Bench> Judge<'_, B> {
         let closed = self.scan.closed == 1;
         let policy = self.tables.policy;
         let body = policy.flags & policy_flags::BODY != 0;
-        lines::<B>(self.scan, policy, closed, body);
-        let (class, target) = match sip::start::<B>(self.scan, policy) {
+        self.scan.begin_lines(closed, body);
+        self.ask(Part::Lines);
+        let (class, target) = match sip::start::<B>(self.scan) {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
-            Start::Missing if !closed && sip::begins(self.scan) => return Text::Begun,
+            Start::Missing if !closed && sip::begins::<B>(self.scan) => return Text::Begun,
             Start::Foreign | Start::Missing => return Text::Foreign,
         };
         self.scan.request = target.pack();
@@ -128,7 +146,7 @@ impl<B: Bench> Judge<'_, B> {
             | 1 << Class::InDialogue as u32
             | 1 << Class::Response as u32;
         let settled = SETTLED >> (self.scan.verdict.class & 31) & 1 == 1;
-        if !settled && sip::has_to_tag::<B>(self.scan, self.tables.policy) {
+        if !settled && sip::has_to_tag::<B>(self.scan) {
             self.scan.verdict.class = Class::InDialogue as u8;
         }
     }
@@ -145,7 +163,7 @@ impl<B: Bench> Judge<'_, B> {
 
     #[inline(always)]
     pub(super) fn identify(&mut self) -> u32 {
-        let transaction = sip::transaction::<B>(self.scan, self.tables.policy);
+        let transaction = sip::transaction::<B>(self.scan);
         let class = u64::from(self.scan.verdict.class);
         self.scan.verdict.transaction = if transaction == 0 {
             0
@@ -173,7 +191,7 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     pub(super) fn inspect(&mut self) -> u32 {
         let policy = self.tables.policy;
-        sip::walk::<B>(self.scan, policy);
+        self.ask(Part::Walk);
         let signature = settle::<B>(self.scan, policy);
         let named = self.scan.bits & DOMAIN != 0;
         self.scan.verdict.named = named as u8;
@@ -198,7 +216,7 @@ impl<B: Bench> Judge<'_, B> {
             from: 0,
             to: self.scan.length(),
         };
-        self.scan.verdict.transaction = self.scan.digest(whole) | 1;
+        self.scan.verdict.transaction = digest_of::<B>(self.scan, whole) | 1;
         if self.ask(Part::Charge) == 1 {
             Reason::Rate
         } else {
@@ -255,7 +273,7 @@ impl Step for Rules {
 /// The signature that the message hits, or 0: outright, by conditions, or by its score.
 #[inline(always)]
 fn settle<B: Bench>(scan: &mut Scan, policy: &Policy) -> u16 {
-    if policy.automaton.over_count != 0 {
+    if policy.automaton.over_count != 0 && scan.repeats() {
         scan.turn = 0;
         B::repeat::<Overs>(scan, policy, STEPS);
     }
@@ -264,12 +282,4 @@ fn settle<B: Bench>(scan: &mut Scan, policy: &Policy) -> u16 {
         B::repeat::<Rules>(scan, policy, STEPS);
     }
     scan.signature()
-}
-
-#[inline(always)]
-pub(super) fn lines<B: Bench>(scan: &mut Scan, policy: &Policy, closed: bool, body: bool) {
-    scan.begin_breaks();
-    B::repeat::<Breaks>(scan, policy, STEPS);
-    scan.begin_lines(closed, body);
-    B::repeat::<Lines>(scan, policy, STEPS);
 }

@@ -30,7 +30,9 @@ pub enum Part {
     Greeting,
     /// One SIP message; its beginning is in the window.
     Message,
-    /// Lines, class and Request-URI of the message: the number of a `Text`.
+    /// Finds the lines of the text. Nothing.
+    Lines,
+    /// Class and Request-URI of the message: the number of a `Text`.
     Read,
     /// What makes the message's retransmissions recognisable. Nothing.
     Identify,
@@ -38,7 +40,9 @@ pub enum Part {
     Charge,
     /// Which values of the message are looked through. Nothing.
     Plan,
-    /// Looks through them. Nothing.
+    /// Takes the walks that were planned. Nothing.
+    Walk,
+    /// Looks through the values. Nothing.
     Inspect,
     /// The budget of strangers.
     Spend,
@@ -81,10 +85,12 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::Segment => judge.segment() as u32,
         Part::Greeting => judge.greeting() as u32,
         Part::Message => judge.message() as u32,
+        Part::Lines => judge.lines(),
         Part::Read => judge.read() as u32,
         Part::Identify => judge.identify(),
         Part::Charge => u32::from(judge.charge()),
         Part::Plan => judge.plan(),
+        Part::Walk => judge.walk(),
         Part::Inspect => judge.inspect(),
         Part::Spend => judge.spend_once() as u32,
         Part::Consequences => judge.consequences(),

@@ -76,7 +76,8 @@ impl<B: Bench> Judge<'_, B> {
         let way = owner.way();
         let mut index = owner.bucket(0);
         let mut old = self.word(index, way);
-        if !owner.owns(old) {
+        // What is nobody's is taken at once: most sources are new, and each look is a line of memory.
+        if !owner.owns(old) && limit::in_debt(old, now) {
             let second = owner.bucket(1);
             let other = self.word(second, way);
             if owner.owns(other) || limit::yields(old, other, now) {

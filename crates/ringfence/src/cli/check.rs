@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Format, Global, WRONG, offline};
+use super::{Format, Global, WRONG, offline, terminal};
 use crate::config::{Config, LoadError, Mistakes};
 use crate::signature::Stats;
 use crate::tables::Inputs;
@@ -66,7 +66,7 @@ fn fine(format: Format, file: &str, config: &Config, stats: &Stats) -> io::Resul
     writeln!(out, "{file}: no mistakes; mode {}", config.mode)?;
     writeln!(
         out,
-        "{} services, {} signatures, {} domains: {} states, {} of {} KiB",
+        "services: {}, signatures: {}, domains: {}; they take {} states, {} of {} KiB",
         config.services.len(),
         stats.signatures,
         stats.domains,
@@ -87,8 +87,9 @@ fn fine(format: Format, file: &str, config: &Config, stats: &Stats) -> io::Resul
 fn wrong(format: Format, mistakes: &Mistakes) -> io::Result<()> {
     if format == Format::Json {
         let list: Vec<_> = mistakes.iter().collect();
-        let answer = json!({ "file": mistakes.file(), "mistakes": list });
-        return writeln!(io::stdout(), "{answer}");
+        let answer = json!({ "file": mistakes.file(), "mistakes": list }).to_string();
+        return writeln!(io::stdout(), "{}", terminal::json(&answer));
     }
-    writeln!(io::stderr(), "{mistakes}")
+    let text = mistakes.to_string();
+    writeln!(io::stderr(), "{}", terminal::text(&text))
 }

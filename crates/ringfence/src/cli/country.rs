@@ -9,7 +9,9 @@ use crate::control::Request;
 
 /// What to do with countries.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  ringfence country allow IE")]
+#[command(after_long_help = "Example:\n  ringfence country allow IE\n\n\
+    It holds until it is forgotten, for every service with `from = \"countries\"`\n\
+    but those with `countries` of their own.")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -17,7 +19,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show what was said over the configuration
+    /// Show the countries that were allowed or denied here
     #[command(after_long_help = "Example:\n  ringfence country list")]
     List,
     /// Admit a country

@@ -7,7 +7,11 @@ use crate::control::Request;
 
 /// Which events.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  ringfence events\n  ringfence events -f --format json")]
+#[command(
+    after_long_help = "Examples:\n  ringfence events\n  ringfence events -f --format json\n\n\
+    The daemon keeps the latest 1,000. A source's further packets with the same\n\
+    reason are counted for ten seconds and not shown; `ringfence status` has all."
+)]
 pub struct Args {
     /// Stay, and show each event as it happens
     #[arg(short, long)]

@@ -24,6 +24,7 @@ pub mod run;
 pub mod status;
 pub mod stop;
 mod synthesis;
+mod terminal;
 pub mod unban;
 
 use std::io::{self, ErrorKind, Write};
@@ -59,23 +60,24 @@ pub struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// Configuration file [/etc/ringfence/ringfence.toml if there is one]
+    /// Configuration file [default: /etc/ringfence/ringfence.toml if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The daemon's socket
+    /// The daemon's socket [default: the configured one, or /run/ringfence.sock]
     #[arg(long, global = true, value_name = "FILE")]
     pub socket: Option<PathBuf>,
-    /// Mount point of the BPF file system
+    /// Mount point of the BPF file system [default: the configured one, or /sys/fs/bpf]
     #[arg(long, global = true, value_name = "DIR")]
     pub bpffs: Option<PathBuf>,
-    /// Directory of what must last: lists and bans
+    /// Directory of what must last: lists, countries and bans [default: the configured one, or /var/lib/ringfence]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// How to answer
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
-    /// Country data to use (MMDB or CSV) in place of the built-in
+    /// Country data (MMDB or CSV) in place of the built-in
     #[arg(long, global = true, value_name = "FILE")]
     pub country_db: Option<PathBuf>,
 }
@@ -94,7 +96,7 @@ pub enum Format {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Stand the fence up and keep it filled
+    /// Start the daemon: put the fence up and keep it up to date
     Run(run::Args),
     /// Show how the fence stands
     Status(status::Args),
@@ -102,7 +104,7 @@ pub enum Command {
     Events(events::Args),
     /// Read the configuration again
     Reload(reload::Args),
-    /// Take the fence down
+    /// Take the fence down and end the daemon
     Stop(stop::Args),
     /// Keep the policy that is on trial
     Confirm(confirm::Args),
@@ -116,7 +118,7 @@ pub enum Command {
     Unban(unban::Args),
     /// Show the bans
     Bans(bans::Args),
-    /// Admit countries or not, over what the configuration says
+    /// Admit a country or not, whatever the configuration says
     Country(country::Args),
     /// Check the configuration without touching anything
     Check(check::Args),
@@ -172,7 +174,7 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         // With no place to write to, the exit code alone tells.
-        let _ = writeln!(io::stderr(), "ringfence: {}", told(&error));
+        let _ = writeln!(io::stderr(), "ringfence: {}", terminal::text(&told(&error)));
         let wrong =
             error.is::<Usage>() || error.is::<LoadError>() || error.is::<crate::config::Mistakes>();
         ExitCode::from(if wrong { WRONG } else { FAILED })

@@ -21,10 +21,10 @@ pub struct Args {
     /// Drop from now on, whatever the configuration says
     #[arg(long)]
     enforce: bool,
-    /// Enforce for this long unless `ringfence confirm` is run, then fall back to shadow
+    /// Enforce for this long, such as 60s, then fall back to shadow unless `ringfence confirm` was run
     #[arg(long, value_name = "TIME")]
     confirm: Option<Period>,
-    /// Also where the new policy locks the administrator out
+    /// Enforce also where the policy drops your SSH session or your router
     #[arg(long)]
     yes: bool,
 }

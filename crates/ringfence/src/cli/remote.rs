@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::offline::Said;
-use super::{Format, Global};
+use super::{Format, Global, terminal};
 use crate::config::{Config, Period};
 use crate::control::{Answer, Change, ControlError, Request, ask, listing};
 use crate::daemon::CONFIG;
@@ -63,10 +63,16 @@ pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
 
 fn print(answer: &Answer, format: Format) -> io::Result<()> {
     match format {
-        Format::Json => writeln!(io::stdout(), "{}", answer.data),
-        Format::Text if !answer.ok => writeln!(io::stderr(), "ringfence: {}", answer.text),
+        Format::Json => {
+            let data = answer.data.to_string();
+            writeln!(io::stdout(), "{}", terminal::json(&data))
+        }
+        Format::Text if !answer.ok => {
+            let text = terminal::text(&answer.text);
+            writeln!(io::stderr(), "ringfence: {text}")
+        }
         Format::Text if answer.text.is_empty() => Ok(()),
-        Format::Text => writeln!(io::stdout(), "{}", answer.text),
+        Format::Text => writeln!(io::stdout(), "{}", terminal::text(&answer.text)),
     }
 }
 

@@ -27,14 +27,14 @@ pub struct Args {
     /// Drop, whatever the configuration says
     #[arg(long)]
     enforce: bool,
-    /// Enforce for this long unless `ringfence confirm` is run, then fall back to shadow
+    /// Enforce for this long, such as 60s, then fall back to shadow unless `ringfence confirm` was run
     #[arg(long, value_name = "TIME")]
     confirm: Option<Period>,
-    /// Start also where the policy locks the administrator out
+    /// Enforce also where the policy drops your SSH session or your router
     #[arg(long)]
     yes: bool,
     /// How the log is written
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: Format,
 }
 

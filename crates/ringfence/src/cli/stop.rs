@@ -10,7 +10,9 @@ use crate::engine::xdp::Pins;
 
 /// Nothing but the global options.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  ringfence stop\n\nIt works also where no daemon runs.")]
+#[command(
+    after_long_help = "Example:\n  ringfence stop\n\nWhere no daemon runs it takes down the fence that one left standing."
+)]
 pub struct Args {}
 
 /// Takes the fence down: through the daemon, or where none runs, itself.

@@ -104,7 +104,11 @@ async fn serve(stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()>
         };
         match answer {
             Ok(answer) => send(&mut write, &answer).await?,
-            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Lagged(count)) => {
+                let text = format!("{count} events were left out: they are not read fast enough");
+                let left_out = Answer::done(text, serde_json::json!({ "left_out": count }));
+                send(&mut write, &left_out).await?;
+            }
             Err(broadcast::error::RecvError::Closed) => return Ok(()),
         }
     }
@@ -114,4 +118,48 @@ async fn send(write: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
     let mut line = serde_json::to_string(answer)?;
     line.push('\n');
     write.write_all(line.as_bytes()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_follower_is_told_what_it_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let (sender, mut asked) = mpsc::channel(1);
+        let listening = listen(&path, sender).unwrap();
+        assert!(listen(&path, mpsc::channel(1).0).is_err(), "it is taken");
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        client
+            .write_all(b"{\"command\":\"events\",\"follow\":true}\n")
+            .await
+            .unwrap();
+        // Connections that only look may have come before.
+        let request = asked.recv().await.unwrap();
+        let (events, receiver) = broadcast::channel(16);
+        request.reply.send((Vec::new(), Some(receiver))).unwrap();
+        let long = "x".repeat(100_000);
+        for _ in 0..100 {
+            let _ = events.send(Answer::done(long.clone(), json!({})));
+            tokio::task::yield_now().await;
+        }
+        drop(events);
+        let mut lines = BufReader::new(client).lines();
+        let mut left_out = 0;
+        let mut heard = 0;
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let answer: Answer = serde_json::from_str(&line).unwrap();
+            match answer.data["left_out"].as_u64() {
+                Some(count) => left_out += count,
+                None => heard += 1,
+            }
+        }
+        assert!(left_out > 0, "{heard} heard");
+        assert_eq!(heard + left_out, 100);
+        listening.abort();
+    }
 }

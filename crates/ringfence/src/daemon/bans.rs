@@ -17,15 +17,21 @@ use crate::engine::xdp::boot_time;
 use crate::store::Ban;
 use crate::tables;
 
+/// Bans that are taken into the store at a time. A flood of forged sources makes many more: they hold in the kernel, and
+/// the rest is taken at the next look.
+const LEARNED: usize = 10_000;
+
 impl Daemon {
     /// Bans of the store go to the kernel, those of the kernel to the store.
     pub(super) fn load_bans(&mut self) -> Result<()> {
         let now = Timestamp::now();
-        self.store.expire_bans(now)?;
-        let stored = self.store.bans()?;
+        let mut stored = self.store.bans()?;
+        stored.retain(|ban| ban.until > now);
         self.bans = stored.into_iter().map(|ban| (ban.address, ban)).collect();
         // The kernel's first: it may have renewed a ban while no daemon ran.
-        self.scan_bans()?;
+        if let Err(error) = self.scan_bans() {
+            self.complain(&error);
+        }
         for ban in self.bans.values().cloned().collect::<Vec<_>>() {
             self.ban_in_kernel(&ban, now)?;
         }
@@ -54,40 +60,38 @@ impl Daemon {
     /// Takes the kernel's bans into the store, and forgets those that are over.
     pub fn scan_bans(&mut self) -> Result<()> {
         let (boot, now) = (boot_time()?, Timestamp::now());
+        let mut learned = Vec::new();
         for (subject, ban) in self.fence.scan_bans(boot)? {
-            self.learn_ban(subject, &ban, boot, now, None)?;
+            if learned.len() == LEARNED {
+                break;
+            }
+            learned.extend(self.learn(subject, &ban, boot, now)?);
         }
+        self.keep(learned)?;
         for over in self.store.expire_bans(now)? {
             self.bans.remove(&over.address);
         }
         Ok(())
     }
 
-    fn learn_ban(
-        &mut self,
+    /// What the store does not know yet of a ban of the kernel.
+    fn learn(
+        &self,
         subject: Address,
         kernel: &KernelBan,
         boot: u64,
         now: Timestamp,
-        evidence: Option<Vec<u8>>,
-    ) -> Result<()> {
+    ) -> Result<Option<Ban>> {
         let address = ip(subject);
         let left = Duration::from_nanos(kernel.until.saturating_sub(boot));
         let until = now.checked_add(left).unwrap_or(Timestamp::MAX);
         // The kernel renews a ban while the source goes on: the store follows in steps of some seconds.
         let known = self.bans.get(&address);
         if known.is_some_and(|known| until.duration_since(known.until).as_secs() < 5) {
-            return Ok(());
+            return Ok(None);
         }
         let prefix_len = if address.is_ipv4() { 32 } else { 64 };
-        let times = match known {
-            Some(known) => known.times,
-            None => {
-                1 + u32::try_from(self.store.ban_history_of(address, prefix_len)?.len())
-                    .unwrap_or(u32::MAX - 1)
-            }
-        };
-        let ban = Ban {
+        Ok(Some(Ban {
             address,
             prefix_len,
             reason: Cause::from_number(kernel.cause)
@@ -95,17 +99,27 @@ impl Daemon {
                 .to_owned(),
             since: known.map_or(now, |known| known.since),
             until,
-            times,
-            evidence: evidence.or_else(|| known.and_then(|known| known.evidence.clone())),
+            times: match known {
+                Some(known) => known.times,
+                None => self
+                    .store
+                    .past_bans_of(address, prefix_len)?
+                    .saturating_add(1),
+            },
+            evidence: known.and_then(|known| known.evidence.clone()),
             note: String::new(),
-        };
-        self.store.put_ban(&ban)?;
-        self.bans.insert(address, ban);
-        Ok(())
+        }))
+    }
+
+    /// Notes bans, and then stores them: one that cannot be stored is known nonetheless.
+    fn keep(&mut self, bans: Vec<Ban>) -> Result<()> {
+        let stored = self.store.put_bans(&bans);
+        self.bans
+            .extend(bans.into_iter().map(|ban| (ban.address, ban)));
+        Ok(stored?)
     }
 
     pub(super) fn bans_of_event(&mut self, event: &Event, now: u64) -> Result<()> {
-        let subject = event.source.subject();
         let time = u64::try_from(self.config.ban.time.as_nanos()).unwrap_or(u64::MAX);
         let ban = KernelBan {
             until: event.time.saturating_add(time),
@@ -114,14 +128,11 @@ impl Daemon {
             signature: event.signature,
             reserved_more: [0; 4],
         };
+        let learned = self.learn(event.source.subject(), &ban, now, Timestamp::now())?;
         let length = usize::from(event.evidence_length).min(event.evidence.len());
-        self.learn_ban(
-            subject,
-            &ban,
-            now,
-            Timestamp::now(),
-            Some(event.evidence[..length].to_vec()),
-        )
+        let evidence = Some(event.evidence[..length].to_vec());
+        let learned = learned.map(|ban| Ban { evidence, ..ban });
+        self.keep(learned.into_iter().collect())
     }
 
     pub(super) fn ban(&mut self, address: &str, seconds: Option<u64>) -> Result<Answer> {
@@ -129,7 +140,10 @@ impl Daemon {
         let prefix_len = if address.is_ipv4() { 32 } else { 64 };
         let now = Timestamp::now();
         let time = seconds.map_or(self.config.ban.time, Duration::from_secs);
-        let times = 1 + u32::try_from(self.store.ban_history_of(address, prefix_len)?.len())?;
+        let times = self
+            .store
+            .past_bans_of(address, prefix_len)?
+            .saturating_add(1);
         let ban = Ban {
             address,
             prefix_len,

@@ -37,6 +37,17 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// TCP sessions ended in a second at most.
 const DESTROYED: u32 = 50;
 
+/// What becomes of the fence when the daemon ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It stands on.
+    Stand,
+    /// It is to be taken down.
+    TakeDown,
+    /// It was taken down, and the socket given free, before the answer to `ringfence stop`.
+    TakenDown,
+}
+
 /// Runs until it is told to end.
 pub fn run(options: Options) -> Result<()> {
     // Before anything is opened: what else is missing follows from this.
@@ -51,6 +62,10 @@ pub fn run(options: Options) -> Result<()> {
 }
 
 async fn guard(options: Options) -> Result<()> {
+    // First, so that a signal during the start waits for its turn: a SIGHUP would end the process otherwise.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut daemon = Daemon::start(options).await?;
     let socket = daemon.config.control.socket.clone();
     let (asked, mut requests) = mpsc::channel(16);
@@ -62,9 +77,6 @@ async fn guard(options: Options) -> Result<()> {
         .take_events()
         .context("the program inside this binary has no EVENTS; build it again")?;
     let mut ring = readiness(ring)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     let mut tend = tokio::time::interval(TEND);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut destroyed = 0;
@@ -73,10 +85,10 @@ async fn guard(options: Options) -> Result<()> {
     let watchdog = sd_notify::watchdog_enabled();
     tell(&[NotifyState::Ready]);
     info!("the fence stands: {}", daemon.config.mode);
-    let take_down = loop {
+    let end = loop {
         tokio::select! {
-            _ = terminate.recv() => break false,
-            _ = interrupt.recv() => break std::io::stdin().is_terminal(),
+            _ = terminate.recv() => break End::Stand,
+            _ = interrupt.recv() => break if std::io::stdin().is_terminal() { End::TakeDown } else { End::Stand },
             _ = hangup.recv() => {
                 if let Ok(now) = NotifyState::monotonic_usec_now() {
                     tell(&[NotifyState::Reloading, now]);
@@ -89,11 +101,22 @@ async fn guard(options: Options) -> Result<()> {
             Some(asked) = requests.recv() => {
                 let stop = asked.request == Request::Stop;
                 if stop {
-                    let done = Answer::done("the fence is taken down", serde_json::json!({}));
-                    let _ = daemon.fence.take_down().inspect_err(|error| error!("{error}"));
-                    let _ = asked.reply.send((vec![done], None));
+                    let answer = match daemon.fence.take_down() {
+                        Ok(()) => Answer::done("the fence is taken down", serde_json::json!({})),
+                        Err(error) => Answer::failed(error),
+                    };
+                    let done = answer.ok;
+                    if done {
+                        // Whoever hears that it is done may start another daemon at once.
+                        listening.abort();
+                        let _ = std::fs::remove_file(&socket);
+                    }
+                    let _ = asked.reply.send((vec![answer], None));
+                    if !done {
+                        continue;
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    break true;
+                    break End::TakenDown;
                 }
                 let answers = daemon.answer(&asked.request);
                 if let Some(failed) = answers.0.iter().find(|answer| !answer.ok) {
@@ -147,7 +170,7 @@ async fn guard(options: Options) -> Result<()> {
             }
             _ = tend.tick() => {
                 if let Err(error) = daemon.tend() {
-                    error!("{error:#}");
+                    daemon.complain(&error);
                 }
             }
             _ = second.tick() => {
@@ -172,13 +195,17 @@ async fn guard(options: Options) -> Result<()> {
     };
     tell(&[NotifyState::Stopping]);
     listening.abort();
-    if take_down {
-        daemon.fence.take_down()?;
-        info!("the fence is taken down");
-    } else {
-        info!("the daemon ends; the fence stands. `ringfence stop` takes it down");
+    if end != End::TakenDown {
+        let _ = std::fs::remove_file(&socket);
     }
-    let _ = std::fs::remove_file(&socket);
+    match end {
+        End::Stand => info!("the daemon ends; the fence stands. `ringfence stop` takes it down"),
+        End::TakeDown => daemon.fence.take_down()?,
+        End::TakenDown => {}
+    }
+    if end != End::Stand {
+        info!("the fence is taken down");
+    }
     Ok(())
 }
 

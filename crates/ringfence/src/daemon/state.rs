@@ -11,7 +11,7 @@ use ringfence_core::country::Country;
 use ringfence_core::event::Event;
 use ringfence_core::packet::Link;
 use tokio::sync::broadcast;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::event::Record;
 use super::options::Options;
@@ -27,8 +27,10 @@ use crate::tables::{self, Generation, Inputs, Names};
 
 /// Events kept for those who ask later.
 const KEPT: usize = 1000;
-/// Sources counted for the summary; more are not told apart.
+/// Sources counted for the summary.
 const SOURCES: usize = 10_000;
+/// Of those, the ones that are kept when there is no room for another.
+const LOUDEST: usize = 1_000;
 
 /// The running fence.
 pub struct Daemon {
@@ -50,6 +52,8 @@ pub struct Daemon {
     pub(super) country_date: Option<jiff::civil::Date>,
     pub(super) country_source: String,
     pub(super) started: Instant,
+    /// What was complained of last.
+    pub(super) complaint: String,
 }
 
 impl Daemon {
@@ -103,13 +107,11 @@ impl Daemon {
             country_date: None,
             country_source: String::new(),
             started: Instant::now(),
+            complaint: String::new(),
         };
         let config = daemon.config.clone();
         daemon.trunks.keep(&config);
         daemon.trunks.begin().await;
-        if let Some(time) = daemon.options.confirm {
-            daemon.trial = Trial::begin(time)?;
-        }
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {
@@ -120,11 +122,17 @@ impl Daemon {
     }
 
     fn stand_up(&mut self, config: Config) -> Result<()> {
+        if let Some(time) = self.options.confirm {
+            self.trial = Trial::begin(time)?;
+        }
         self.apply(config, true)?;
         self.load_bans()?;
         self.attach()?;
         self.fence.leave_others()?;
-        self.scan_bans()
+        if let Err(error) = self.scan_bans() {
+            self.complain(&error);
+        }
+        Ok(())
     }
 
     /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
@@ -367,13 +375,14 @@ impl Daemon {
         let record = Record::new(event, &self.names, interface, now);
         if record.banned.is_some() {
             info!("{}", record.line());
-            self.bans_of_event(event, now)?;
+            // A disk that is full must not end the daemon: the ban holds in the kernel.
+            if let Err(error) = self.bans_of_event(event, now) {
+                self.complain(&error);
+            }
         } else {
             debug!("{}", record.line());
         }
-        if self.sources.len() < SOURCES || self.sources.contains_key(&record.src) {
-            *self.sources.entry(record.src).or_default() += 1;
-        }
+        count_source(&mut self.sources, record.src);
         // Nobody may be listening.
         let _ = self
             .followers
@@ -389,13 +398,59 @@ impl Daemon {
         Ok((event.destroy == 1 && event.enforced == 1).then_some(ends))
     }
 
+    /// Logs what went wrong, once until something else does.
+    pub(super) fn complain(&mut self, error: &anyhow::Error) {
+        let complaint = format!("{error:#}");
+        if self.complaint != complaint {
+            error!("{complaint}");
+            self.complaint = complaint;
+        }
+    }
+
     /// What is due every few seconds.
     pub fn tend(&mut self) -> Result<()> {
         self.fence.set_clock()?;
         self.scan_bans()?;
+        self.complaint.clear();
         if !self.store.expire_entries(Timestamp::now())?.is_empty() {
             self.apply(self.config.clone(), false)?;
         }
         Ok(())
+    }
+}
+
+/// Counts a source. Where there is no room for a new one, the loudest are kept and the rest is forgotten: whoever forges
+/// sources does not keep later ones out.
+fn count_source(sources: &mut BTreeMap<IpAddr, u64>, source: IpAddr) {
+    if sources.len() >= SOURCES && !sources.contains_key(&source) {
+        let mut counts: Vec<_> = std::mem::take(sources).into_iter().collect();
+        counts.sort_unstable_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.truncate(LOUDEST);
+        sources.extend(counts);
+    }
+    *sources.entry(source).or_default() += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forged_sources_push_no_loud_one_out() {
+        let mut sources = BTreeMap::new();
+        let loud: IpAddr = [192, 0, 2, 1].into();
+        for _ in 0..3 {
+            count_source(&mut sources, loud);
+        }
+        for number in 0..3 * SOURCES as u32 {
+            count_source(&mut sources, IpAddr::V4((0x0a00_0000 + number).into()));
+            assert!(sources.len() <= SOURCES);
+        }
+        assert_eq!(sources[&loud], 3);
+        let late: IpAddr = [198, 51, 100, 1].into();
+        for _ in 0..5 {
+            count_source(&mut sources, late);
+        }
+        assert_eq!(sources[&late], 5);
     }
 }

@@ -60,16 +60,16 @@ impl Daemon {
         let verb = if self.config.mode == Mode::Enforce {
             "dropped"
         } else {
-            "would have dropped"
+            "would have been dropped"
         };
         let (trunks, trunk_data) = self.trunks.status();
         for line in trunks {
             text.push_str(&format!("{line}\n"));
         }
-        text.push_str(&format!(
-            "packets: {passed} passed, {dropped} {verb}\n{}",
-            lines.join("\n")
-        ));
+        text.push_str(&format!("packets: {passed} passed, {dropped} {verb}"));
+        for line in &lines {
+            text.push_str(&format!("\n{line}"));
+        }
         let mut top: Vec<_> = self.sources.iter().collect();
         top.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         top.truncate(10);

@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::state::Daemon;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
 use crate::control::Answer;
 use crate::engine::xdp::boot_time;
 
@@ -85,10 +85,10 @@ impl Daemon {
         let mode = self.config.mode.to_string();
         Ok(Answer::done(
             format!(
-                "reloaded: {mode}, {} services, {} prefixes{}",
+                "reloaded: {mode}{}\nservices: {}, prefixes listed: {}",
+                self.trial.tell()?,
                 self.config.services.len(),
-                self.fence.listed(),
-                self.trial.tell()?
+                self.fence.listed()
             ),
             json!({ "generation": self.generation, "mode": mode, "trial": self.trial.name() }),
         ))
@@ -99,7 +99,8 @@ impl Daemon {
             self.options.mode = mode;
             self.trial = Trial::None;
         }
-        let config = self.options.load()?;
+        let mut config = self.options.load()?;
+        self.stay(&mut config);
         match (config.mode, trial) {
             (Mode::Enforce, Some(time)) => self.trial = Trial::begin(time)?,
             (Mode::Shadow, Some(_)) => bail!("a trial is for a policy that is enforced"),
@@ -108,6 +109,25 @@ impl Daemon {
             _ => {}
         }
         self.apply(config, true)
+    }
+
+    /// Keeps what a running daemon cannot change: where its files are.
+    fn stay(&self, config: &mut Config) {
+        let places = [
+            ("bpffs", &mut config.bpffs, &self.config.bpffs),
+            ("state", &mut config.state, &self.config.state),
+            (
+                "socket",
+                &mut config.control.socket,
+                &self.config.control.socket,
+            ),
+        ];
+        for (key, new, old) in places {
+            if new != old {
+                warn!("`{key}` stays {} until the next start", old.display());
+                new.clone_from(old);
+            }
+        }
     }
 
     pub(super) fn confirm(&mut self) -> Result<Answer> {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::config::{Config, Host};
-use crate::resolve::{Answer, Error, Names, Resolver};
+use crate::resolve::{Answer, Error, MOST_ADDRESSES, Names, Resolver};
 
 /// For how long a start waits for the first answers, lest a provider meets the strangers' limits.
 const FIRST: Duration = Duration::from_secs(2);
@@ -118,6 +118,10 @@ impl Trunks {
         let failure = match outcome {
             Err(error) => Some(error.to_string()),
             Ok(answer) if !answer.whole => Some("not all of its records could be read".to_owned()),
+            Ok(answer) if answer.left_out > 0 => Some(format!(
+                "{} of its addresses are above the {MOST_ADDRESSES} that are taken; give prefixes in their place",
+                answer.left_out
+            )),
             Ok(_) => None,
         };
         if changed {
@@ -181,6 +185,7 @@ mod tests {
             addresses: vec![address.parse().unwrap()],
             valid_for: Duration::from_secs(60),
             whole: true,
+            left_out: 0,
         })
     }
 

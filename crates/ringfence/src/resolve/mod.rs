@@ -44,6 +44,11 @@ pub enum Error {
     /// The name servers answered: there is nothing.
     #[error("`{0}` has neither SRV records of SIP nor addresses; correct the trunk's hosts")]
     Nothing(String),
+    /// The name servers answered with addresses that no packet comes from.
+    #[error(
+        "`{0}` has no address that a provider can send from, such as 127.0.0.1; correct the trunk's hosts"
+    )]
+    Useless(String),
     /// The name servers did not answer.
     #[error("`{host}` cannot be looked up: {source}; see whether the name servers answer")]
     Unanswered {
@@ -63,6 +68,8 @@ pub struct Answer {
     pub valid_for: Duration,
     /// Whether each of the questions was answered; if not, more addresses may exist.
     pub whole: bool,
+    /// Addresses above [`MOST_ADDRESSES`], which were left out.
+    pub left_out: usize,
 }
 
 /// Asks this host's name servers.
@@ -75,6 +82,8 @@ struct Found {
     addresses: BTreeSet<IpAddr>,
     until: Option<Instant>,
     failure: Option<NetError>,
+    /// Some address was none that a packet comes from.
+    useless: bool,
 }
 
 impl Resolver {
@@ -100,6 +109,7 @@ impl Resolver {
             addresses: BTreeSet::new(),
             until: None,
             failure: None,
+            useless: false,
         };
         let mut hosts = BTreeSet::from([name]);
         for service in SERVICES {
@@ -119,10 +129,10 @@ impl Resolver {
             for kind in [RecordType::A, RecordType::AAAA] {
                 for data in self.ask(host.clone(), kind, &mut found).await {
                     match data {
-                        RData::A(address) => found.addresses.insert(IpAddr::V4(address.0)),
-                        RData::AAAA(address) => found.addresses.insert(IpAddr::V6(address.0)),
-                        _ => false,
-                    };
+                        RData::A(address) => found.add(IpAddr::V4(address.0)),
+                        RData::AAAA(address) => found.add(IpAddr::V6(address.0)),
+                        _ => {}
+                    }
                 }
             }
         }
@@ -153,22 +163,37 @@ impl Resolver {
 }
 
 impl Found {
+    /// Takes an address that can be a provider's. Private ones can: the provider's device may stand in the next room.
+    fn add(&mut self, address: IpAddr) {
+        let address = address.to_canonical();
+        let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+        if broadcast || address.is_loopback() || address.is_unspecified() || address.is_multicast()
+        {
+            self.useless = true;
+        } else {
+            self.addresses.insert(address);
+        }
+    }
+
     fn answer(self, host: &str) -> Result<Answer, Error> {
         let left = self
             .until
             .map(|until| until.saturating_duration_since(Instant::now()))
             .unwrap_or_default();
+        let left_out = self.addresses.len().saturating_sub(MOST_ADDRESSES);
         let addresses: Vec<_> = self.addresses.into_iter().take(MOST_ADDRESSES).collect();
         match (addresses.is_empty(), self.failure) {
             (true, Some(source)) => Err(Error::Unanswered {
                 host: host.to_owned(),
                 source,
             }),
+            (true, None) if self.useless => Err(Error::Useless(host.to_owned())),
             (true, None) => Err(Error::Nothing(host.to_owned())),
             (false, failure) => Ok(Answer {
                 addresses,
                 valid_for: left.clamp(SHORTEST, LONGEST),
                 whole: failure.is_none(),
+                left_out,
             }),
         }
     }

@@ -89,6 +89,7 @@ mod tests {
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             valid_for: Duration::from_secs(300),
             whole,
+            left_out: 0,
         })
     }
 

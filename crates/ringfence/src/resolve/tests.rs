@@ -32,6 +32,31 @@ fn zone(name: &str, kind: RecordType) -> Option<(Vec<RData>, u32)> {
         ("provider.example.", RecordType::A) => (vec![v4(3), v4(1)], 86_400),
         ("brief.example.", RecordType::A) => (vec![v4(4)], 1),
         ("many.example.", RecordType::A) => ((1..=70).map(v4).collect(), 86_400),
+        ("odd.example.", RecordType::A) => (
+            [
+                "127.0.0.1",
+                "0.0.0.0",
+                "224.0.0.1",
+                "255.255.255.255",
+                "10.0.0.5",
+            ]
+            .map(|text| RData::A(A(text.parse().unwrap())))
+            .to_vec(),
+            60,
+        ),
+        ("odd.example.", RecordType::AAAA) => (
+            [
+                "::1",
+                "::",
+                "ff02::1",
+                "::ffff:127.0.0.1",
+                "::ffff:192.0.2.9",
+            ]
+            .map(|text| RData::AAAA(AAAA(text.parse().unwrap())))
+            .to_vec(),
+            60,
+        ),
+        ("here.example.", RecordType::A) => (vec![RData::A(A(Ipv4Addr::LOCALHOST))], 60),
         ("part.example.", RecordType::A) => (vec![v4(5)], 900),
         ("part.example.", RecordType::AAAA) | ("down.example.", _) => return None,
         _ => (Vec::new(), 0),
@@ -103,6 +128,7 @@ async fn bounds() {
         (many.addresses.len(), many.valid_for),
         (MOST_ADDRESSES, LONGEST)
     );
+    assert_eq!((many.left_out, brief.left_out), (6, 0));
 }
 
 #[tokio::test]
@@ -117,4 +143,14 @@ async fn what_was_not_answered_is_told() {
     let long = "a".repeat(64);
     let wrong = resolver.lookup(&long).await.unwrap_err();
     assert!(matches!(wrong, Error::Name { .. }), "{wrong}");
+}
+
+#[tokio::test]
+async fn addresses_that_no_packet_comes_from_are_left_out() {
+    let resolver = resolver().await;
+    let odd = resolver.lookup("odd.example").await.unwrap();
+    let expected = ["10.0.0.5", "192.0.2.9"].map(|text| text.parse::<IpAddr>().unwrap());
+    assert_eq!(odd.addresses, expected);
+    let here = resolver.lookup("here.example").await.unwrap_err();
+    assert!(matches!(here, Error::Useless(_)), "{here}");
 }

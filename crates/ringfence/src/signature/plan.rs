@@ -6,6 +6,7 @@ use ringfence_core::automaton::{
     Action, Automaton, Counted, DOMAIN, Location, Match, OVERS, Over, RULES, Rule, SIGNATURES,
     TRANSITIONS,
 };
+use ringfence_core::sip::value_kinds;
 use zerocopy::FromZeros;
 
 use super::compile::{Compiled, ServiceDomains, Stats};
@@ -219,6 +220,7 @@ impl Plan {
             };
             *slot = start;
         }
+        self.automaton.value_kinds = value_kinds(&self.automaton.start);
         let stats = Stats {
             states: layout.states,
             classes: layout.classes,

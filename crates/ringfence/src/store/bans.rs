@@ -12,6 +12,11 @@ use super::{Store, StoreError};
 /// How long an ended ban is remembered.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// Bans that are remembered at most: forged sources must not fill the disk.
+const REMEMBERED: i64 = 100_000;
+/// Bans that are moved to the history at once.
+const AT_ONCE: i64 = 10_000;
+
 /// A source that is shut out until a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
@@ -128,17 +133,18 @@ impl Store {
         )
     }
 
-    /// Moves bans that have ended by `now` to the history and returns them, and forgets what ended thirty days before.
+    /// Moves bans that have ended by `now` to the history and returns them, and forgets what ended thirty days before or
+    /// has no room. So many at once that it takes no long time; the rest is left for the next time.
     pub fn expire_bans(&mut self, now: Timestamp) -> Result<Vec<Ban>, StoreError> {
         let transaction = begin(&mut self.connection)?;
         let over = transaction
             .prepare_cached(
                 "SELECT address, prefix_len, reason, since, until, times, evidence, note FROM ban
-                 WHERE until <= ?1 ORDER BY until",
+                 WHERE until <= ?1 ORDER BY until LIMIT ?2",
             )
             .and_then(|mut statement| {
                 statement
-                    .query_map(params![Seconds(now)], from_row)?
+                    .query_map(params![Seconds(now), AT_ONCE], from_row)?
                     .collect::<Result<Vec<_>, _>>()
             })
             .map_err(StoreError::reading)?;
@@ -150,6 +156,12 @@ impl Store {
             .execute(
                 "DELETE FROM ban_history WHERE ended < ?1",
                 params![Seconds(horizon)],
+            )
+            .map_err(StoreError::changing)?;
+        transaction
+            .execute(
+                "DELETE FROM ban_history WHERE id <= (SELECT max(id) FROM ban_history) - ?1",
+                params![REMEMBERED],
             )
             .map_err(StoreError::changing)?;
         transaction.commit().map_err(StoreError::changing)?;
@@ -166,20 +178,17 @@ impl Store {
         )
     }
 
-    /// Past bans on exactly this network, the latest first: what the next step against it is measured by.
-    pub fn ban_history_of(
-        &self,
-        address: IpAddr,
-        prefix_len: u8,
-    ) -> Result<Vec<PastBan>, StoreError> {
+    /// How many past bans on exactly this network are remembered.
+    pub fn past_bans_of(&self, address: IpAddr, prefix_len: u8) -> Result<u32, StoreError> {
         let (address, prefix_len) = key(address, prefix_len)?;
-        self.select(
-            "SELECT address, prefix_len, reason, since, until, times, evidence, note, ended, how
-             FROM ban_history WHERE address = ?1 AND prefix_len = ?2
-             ORDER BY ended DESC, id DESC",
-            params![Address(address), prefix_len],
-            past_from_row,
-        )
+        self.connection
+            .prepare_cached(
+                "SELECT count(*) FROM ban_history WHERE address = ?1 AND prefix_len = ?2",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(params![Address(address), prefix_len], |row| row.get(0))
+            })
+            .map_err(StoreError::reading)
     }
 }
 
@@ -383,8 +392,7 @@ mod tests {
             store.ban_history().unwrap(),
             [lifted.clone(), ended.clone()]
         );
-        let address = ended.ban.address;
-        assert_eq!(store.ban_history_of(address, 32).unwrap(), [ended]);
+        assert_eq!(store.past_bans_of(ended.ban.address, 32).unwrap(), 1);
         store.expire_bans(at(200 + KEPT.as_secs() + 1)).unwrap();
         assert_eq!(store.ban_history().unwrap(), [lifted]);
     }
@@ -417,5 +425,30 @@ mod tests {
             "{error}"
         );
         assert_eq!(store.bans().unwrap(), []);
+    }
+
+    #[test]
+    fn a_flood_of_bans_fills_no_disk() {
+        let (_directory, mut store) = store();
+        let many = (REMEMBERED + 2 * AT_ONCE) as u32;
+        let bans: Vec<_> = (0..many)
+            .map(|n| Ban {
+                address: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(),
+                evidence: None,
+                ..ban("203.0.113.9", 32, 100, 200)
+            })
+            .collect();
+        store.put_bans(&bans).unwrap();
+        let mut ended = 0;
+        loop {
+            let over = store.expire_bans(at(300)).unwrap().len();
+            assert!(over <= AT_ONCE as usize);
+            ended += over;
+            if over == 0 {
+                break;
+            }
+        }
+        assert_eq!(ended, many as usize);
+        assert_eq!(store.ban_history().unwrap().len(), REMEMBERED as usize);
     }
 }

@@ -1,5 +1,7 @@
 //! The daemon and the fence that it leaves standing, in namespaces. Needs root; without it each test says so and ends.
 
+mod hostile;
+mod life;
 mod place;
 mod trial;
 mod upgrade;

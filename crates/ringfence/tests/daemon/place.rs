@@ -1,41 +1,45 @@
 //! Where a test's fence stands, and the daemon there.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use ringfence::engine::xdp::Pins;
 use ringfence_core::control::LAYOUT;
 use tempfile::TempDir;
 
-/// A BPF file system of its own, and a network namespace for the calling thread.
+/// A BPF file system of its own, a network namespace for the calling thread, and another one behind a wire.
 pub struct Place {
+    peer: File,
     bpffs: TempDir,
     files: TempDir,
 }
 
 impl Place {
     fn new() -> Self {
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        for arguments in [
-            "link set lo up",
-            "link add sip.0 type veth peer name sip1",
-            "link set sip.0 up",
-            "link set sip1 up",
-            "addr add 198.51.100.1/24 dev sip.0",
-        ] {
-            let ip = Command::new("ip").args(arguments.split(' ')).status();
-            assert!(ip.unwrap().success(), "ip {arguments}");
-        }
+        let peer = std::thread::spawn(namespace).join().unwrap();
+        namespace();
+        ip("link set lo up");
+        ip("link add sip.0 type veth peer name sip1");
+        let there = format!("/proc/{}/fd/{}", std::process::id(), peer.as_raw_fd());
+        ip(&format!("link set sip1 netns {there}"));
+        ip("link set sip.0 up");
+        ip("addr add 198.51.100.1/24 dev sip.0");
         let bpffs = tempfile::tempdir().unwrap();
         let (bpf, none) = (Some("bpf"), None::<&str>);
         mount(bpf, bpffs.path(), bpf, MsFlags::empty(), none).unwrap();
         let files = tempfile::tempdir().unwrap();
-        Self { bpffs, files }
+        let place = Self { peer, bpffs, files };
+        place.peer(|| {
+            ip("link set sip1 up");
+            ip("addr add 198.51.100.2/24 dev sip1");
+        });
+        place
     }
 
     pub fn path(&self) -> &Path {
@@ -49,6 +53,17 @@ impl Place {
     /// A fence of another layout: one of this program, under another number.
     pub fn age(&self, number: u32) {
         fs::rename(self.layout(LAYOUT), self.layout(number)).unwrap();
+    }
+
+    /// Does something at the other end of the wire, which is 198.51.100.2.
+    pub fn peer(&self, work: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let there = scope.spawn(|| {
+                setns(&self.peer, CloneFlags::CLONE_NEWNET).unwrap();
+                work();
+            });
+            there.join().unwrap();
+        });
     }
 
     /// The number of the program that guards the interface.
@@ -65,6 +80,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let _ = umount2(&self.files.path().join("d/state"), MntFlags::MNT_DETACH);
         let _ = Pins::below(self.path()).remove();
         let _ = umount2(self.path(), MntFlags::MNT_DETACH);
     }
@@ -82,6 +98,17 @@ pub fn privileged(test: impl FnOnce(&Place) + Send) {
     });
 }
 
+/// Puts the thread into a new network namespace.
+fn namespace() -> File {
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    File::open("/proc/thread-self/ns/net").unwrap()
+}
+
+fn ip(arguments: &str) {
+    let ip = Command::new("ip").args(arguments.split(' ')).status();
+    assert!(ip.unwrap().success(), "ip {arguments}");
+}
+
 /// A daemon with files of its own, killed when it is dropped.
 pub struct Daemon<'a> {
     place: &'a Place,
@@ -92,8 +119,16 @@ pub struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     /// Starts `ringfence run` with this configuration and returns when it answers.
     pub fn start(place: &'a Place, name: &str, config: &str, arguments: &[&str]) -> Self {
-        fs::create_dir_all(place.files.path().join(name)).unwrap();
-        place.write(name, "ringfence.toml", config);
+        let daemon = Self::spawn(place, name, config, arguments);
+        wait("the daemon answers", || {
+            daemon.ask(&["status"]).status.success()
+        });
+        daemon
+    }
+
+    /// Starts it and does not wait.
+    pub fn spawn(place: &'a Place, name: &str, config: &str, arguments: &[&str]) -> Self {
+        place.configure(name, config);
         let child = place
             .command(name)
             .args(["run", "--interface", "sip.0"])
@@ -101,15 +136,16 @@ impl<'a> Daemon<'a> {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let daemon = Self {
+        Self {
             place,
             name: name.to_owned(),
             child,
-        };
-        wait("the daemon answers", || {
-            daemon.ask(&["status"]).status.success()
-        });
-        daemon
+        }
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A command to this daemon.
@@ -152,9 +188,17 @@ impl Drop for Daemon<'_> {
 }
 
 impl Place {
+    /// Writes the configuration of the daemon with this name; where its files are goes before.
+    pub fn configure(&self, name: &str, config: &str) {
+        let state = self.files.path().join(name).join("state");
+        let places = format!("state = {state:?}\nbpffs = {:?}\n", self.path());
+        self.write(name, "ringfence.toml", &(places + config));
+    }
+
     /// Writes a file of the daemon with this name.
     pub fn write(&self, name: &str, file: &str, text: &str) -> PathBuf {
         let path = self.files.path().join(name).join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path
     }
@@ -163,14 +207,8 @@ impl Place {
     pub fn command(&self, name: &str) -> Command {
         let files = self.files.path().join(name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
-        for (option, value) in [
-            ("--config", files.join("ringfence.toml")),
-            ("--bpffs", self.path().to_owned()),
-            ("--state", files.join("state")),
-            ("--socket", files.join("socket")),
-        ] {
-            command.arg(option).arg(value);
-        }
+        command.arg("--config").arg(files.join("ringfence.toml"));
+        command.arg("--socket").arg(files.join("socket"));
         command
     }
 }

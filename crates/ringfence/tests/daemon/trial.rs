@@ -47,29 +47,17 @@ fn a_trial_outlasts_a_reload_and_ends_with_its_mode() {
         let reloaded = daemon.done(&["reload"]);
         assert!(reloaded.contains("on trial for another"), "{reloaded}");
         // A mistake leaves both the policy and its trial as they are.
-        place.write("d", "ringfence.toml", "mode = \"sahdow\"");
+        place.configure("d", "mode = \"sahdow\"");
         let refused = daemon.refused(&["reload", "--shadow"]);
         assert!(refused.contains("the old policy stays"), "{refused}");
         let status = daemon.done(&["status"]);
         assert!(status.starts_with("mode enforce, on trial for"), "{status}");
-        place.write("d", "ringfence.toml", "");
+        place.configure("d", "");
         assert!(
             daemon
                 .done(&["reload", "--shadow"])
                 .starts_with("reloaded: shadow")
         );
         assert_eq!(daemon.done(&["confirm"]), "no policy is on trial\n");
-    });
-}
-
-#[test]
-fn a_second_daemon_touches_nothing() {
-    privileged(|place| {
-        let daemon = Daemon::start(place, "d", "mode = \"enforce\"", &[]);
-        let program = place.program();
-        let second = daemon.refused(&["run", "--interface", "sip.0", "--shadow"]);
-        assert!(second.contains("a daemon runs already"), "{second}");
-        assert_eq!(place.program(), program);
-        assert!(daemon.done(&["status"]).starts_with("mode enforce\n"));
     });
 }

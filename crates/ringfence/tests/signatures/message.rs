@@ -32,6 +32,11 @@ pub fn with(parts: &[(Location, &str)]) -> Vec<u8> {
         or(Location::ToUser, "2002"),
         tag.unwrap_or_default()
     );
+    let contact = format!(
+        "<sip:{}@{}:5060>",
+        or(Location::ContactUser, "2001"),
+        or(Location::ContactHost, "192.0.2.7"),
+    );
     let branch = or(Location::ViaBranch, "z9hG4bK776asdhds");
     let mut headers = vec![
         line.clone(),
@@ -44,10 +49,7 @@ pub fn with(parts: &[(Location, &str)]) -> Vec<u8> {
             or(Location::CallId, "a84b4c76e66710@192.0.2.7")
         ),
         format!("CSeq: {}", or(Location::CSeq, &format!("1 {method}"))),
-        format!(
-            "Contact: {}",
-            or(Location::Contact, "<sip:2001@192.0.2.7:5060>")
-        ),
+        format!("Contact: {}", or(Location::Contact, &contact)),
         format!("User-Agent: {}", or(Location::UserAgent, AGENT)),
     ];
     for (name, location) in [("Subject", Location::Subject), ("Accept", Location::Accept)] {

@@ -37,6 +37,15 @@ pub enum FenceError {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody else may change what is pinned.
+    #[error(
+        "{} belongs to another user, or others may write to it; see who made it, and remove it with `rm -r {}`",
+        path.display(), path.display()
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A pinned map is not the one that this program needs.
     #[error(
         "the pinned map {name} at {} has another layout than this program needs; \

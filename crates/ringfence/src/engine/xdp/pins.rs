@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use aya::maps::MapInfo;
@@ -81,7 +81,11 @@ impl Pins {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)
-            .map_err(failed("make", &self.directory))
+            .map_err(failed("make", &self.directory))?;
+        let root = self.bpffs.join("ringfence");
+        [root, self.directory.clone()]
+            .into_iter()
+            .try_for_each(is_ours)
     }
 
     /// Whether a program is pinned, of any layout.
@@ -155,9 +159,11 @@ impl Pins {
     /// Removes every pin, of every layout, links first: the programs are detached. Whether there were any.
     pub fn remove(&self) -> Result<bool, FenceError> {
         let root = self.bpffs.join("ringfence");
-        if !root.exists() {
+        if fs::symlink_metadata(&root).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(false);
         }
+        // A link to elsewhere, planted by another user, would have files removed there.
+        is_ours(root.clone())?;
         let mut any = false;
         for version in names(&root)? {
             any |= remove_directory(&root.join(version))?;
@@ -169,6 +175,18 @@ impl Pins {
     /// Removes the pins of this layout alone, links first.
     pub fn remove_layout(&self) -> Result<(), FenceError> {
         remove_directory(&self.directory).map(drop)
+    }
+}
+
+/// Refuses a directory that somebody else may write. A BPF file system often lets any user make one, and whoever may
+/// remove a link opens the fence.
+fn is_ours(path: PathBuf) -> Result<(), FenceError> {
+    let found = fs::symlink_metadata(&path).map_err(failed("read", &path))?;
+    let owner = found.uid() == nix::unistd::geteuid().as_raw();
+    if found.is_dir() && owner && found.mode() & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err(FenceError::Foreign { path })
     }
 }
 

@@ -87,6 +87,35 @@ fn a_pinned_map_of_another_size_is_refused() {
 }
 
 #[test]
+fn pins_in_the_hands_of_others_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(bpffs) = Bpffs::mount() else { return };
+    let root = bpffs.path().join("ringfence");
+    let pins = Pins::below(bpffs.path());
+    std::fs::create_dir(&root).unwrap();
+    std::os::unix::fs::chown(&root, Some(65534), None).unwrap();
+    let error = pins.create().unwrap_err();
+    assert!(matches!(error, FenceError::Foreign { .. }), "{error}");
+    std::os::unix::fs::chown(&root, Some(0), None).unwrap();
+    pins.create().unwrap();
+    let writable = std::fs::Permissions::from_mode(0o770);
+    std::fs::set_permissions(&root, writable).unwrap();
+    assert!(matches!(pins.create(), Err(FenceError::Foreign { .. })));
+
+    // What a planted link leads to is not touched.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("etc/passwd");
+    std::fs::create_dir(elsewhere.path().join("etc")).unwrap();
+    std::fs::write(&file, "root").unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), &root).unwrap();
+    assert!(matches!(pins.remove(), Err(FenceError::Foreign { .. })));
+    assert!(matches!(pins.create(), Err(FenceError::Foreign { .. })));
+    assert!(file.exists());
+    std::fs::remove_file(&root).unwrap();
+}
+
+#[test]
 fn a_table_of_another_size_is_not_opened() {
     let Some(bpffs) = Bpffs::mount() else { return };
     let path = bpffs.path().join("map");

@@ -1,5 +1,38 @@
 //! The frames that are judged: Ethernet, IP, UDP and SIP as real senders write it.
 
+use std::net::IpAddr;
+
+/// Where the source address of an IPv4 or IPv6 frame stands.
+pub const SOURCE_V4: usize = 26;
+const SOURCE_V6: usize = 22;
+/// Where an IPv4 frame has its header.
+const HEADER_V4: std::ops::Range<usize> = 14..34;
+/// Where it has the checksum of that.
+pub const CHECKSUM_V4: usize = 24;
+
+/// A UDP datagram to 192.0.2.10 (or 2001:db8::10), from an address.
+pub fn udp_from(source: IpAddr, port: u16, payload: &[u8]) -> Vec<u8> {
+    let mut frame = udp(source.is_ipv6(), port, payload);
+    match source {
+        IpAddr::V4(v4) => set_source(&mut frame, v4.octets()),
+        IpAddr::V6(v6) => frame[SOURCE_V6..SOURCE_V6 + 16].copy_from_slice(&v6.octets()),
+    }
+    frame
+}
+
+/// Writes another source into an IPv4 frame, and the checksum that belongs to it.
+pub fn set_source(frame: &mut [u8], source: [u8; 4]) {
+    frame[SOURCE_V4..SOURCE_V4 + 4].copy_from_slice(&source);
+    frame[CHECKSUM_V4..CHECKSUM_V4 + 2].fill(0);
+    let words = frame[HEADER_V4].chunks_exact(2);
+    let sum: u32 = words
+        .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
+        .sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+    frame[CHECKSUM_V4..CHECKSUM_V4 + 2].copy_from_slice(&checksum.to_be_bytes());
+}
+
 /// A UDP datagram to 192.0.2.10 (or 2001:db8::10), from an address that is written over.
 pub fn udp(v6: bool, port: u16, payload: &[u8]) -> Vec<u8> {
     let length = (8 + payload.len()) as u16;
