@@ -156,8 +156,8 @@ pub trait Store {
     /// Boot time in ns.
     fn now(&mut self) -> u64;
 
-    /// What the lists say of an address.
-    fn listed(&self, address: &Address) -> Listed;
+    /// What the lists say of an address; `set` is that of the policy.
+    fn listed(&self, address: &Address, set: u32) -> Listed;
 
     /// The ban of a subject (see [`Address::subject`]), over or not.
     fn ban(&self, subject: &Address) -> Option<Ban>;

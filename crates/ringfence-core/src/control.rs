@@ -53,14 +53,26 @@ impl Control {
     /// The element of the policy map that is in force.
     #[inline(always)]
     pub const fn policy(&self) -> u32 {
-        self.selector & 1
+        policy_of(self.selector)
     }
 
     /// The element of the country map that is in force.
     #[inline(always)]
     pub const fn countries(&self) -> u32 {
-        self.selector >> 1 & 1
+        countries_of(self.selector)
     }
+}
+
+/// The element of the policy map that a selector names.
+#[inline(always)]
+pub const fn policy_of(selector: u32) -> u32 {
+    selector & 1
+}
+
+/// The element of the country map that a selector names.
+#[inline(always)]
+pub const fn countries_of(selector: u32) -> u32 {
+    selector >> 1 & 1
 }
 
 /// Counts of what became of events, by index.

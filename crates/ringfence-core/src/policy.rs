@@ -158,6 +158,10 @@ pub struct Policy {
     pub enforce_until: u64,
     /// Counts reloads.
     pub generation: u64,
+    /// Which of two sets of lists goes with it: 0 or 1.
+    pub lists: u32,
+    /// Zero.
+    pub reserved: u32,
     /// How long a ban lasts, in ns.
     pub ban_time: u64,
     /// Distinct dropped transactions above which a source is banned.

@@ -30,8 +30,7 @@ pub fn egress(context: TcContext) -> i32 {
 #[inline(always)]
 fn verdict(context: &TcContext) -> Option<Action> {
     let control = maps::CONTROL.get(0)?;
-    let policy = maps::POLICY.get(control.policy())?;
-    let countries = maps::COUNTRY.get(control.countries())?;
+    let (policy, countries) = crate::in_force(control)?;
     // SAFETY: the CPU's own; the program is not interrupted by itself.
     let state = unsafe { &mut *maps::OUTGOING.get_ptr_mut(0)? };
     let skb = context.skb.skb;

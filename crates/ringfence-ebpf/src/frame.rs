@@ -2,10 +2,11 @@
 
 use core::ffi::{c_long, c_void};
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
+use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::generated::{
-    bpf_ktime_get_coarse_ns, bpf_loop, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+    bpf_ktime_get_coarse_ns, bpf_loop, bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
 };
 use aya_ebpf::maps::Array;
 use aya_ebpf::maps::lpm_trie::Key;
@@ -36,6 +37,8 @@ pub trait Packet: Copy {
     fn data_end(self) -> usize;
     /// Bytes in the frame.
     fn length(self) -> u32;
+    /// Copies a value from `offset` on, wherever in the frame it lies.
+    fn load<T: FromBytes>(self, offset: u32) -> Option<T>;
 }
 
 impl Packet for *mut xdp_md {
@@ -56,6 +59,17 @@ impl Packet for *mut xdp_md {
         // SAFETY: as above.
         unsafe { bpf_xdp_get_buff_len(self) as u32 }
     }
+
+    #[inline(always)]
+    fn load<T: FromBytes>(self, offset: u32) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let into = value.as_mut_ptr().cast::<c_void>();
+        // SAFETY: there is room for a value, which may be any bytes, and it is used only if written.
+        unsafe {
+            let loaded = bpf_xdp_load_bytes(self, offset, into, size_of::<T>() as u32) == 0;
+            loaded.then(|| value.assume_init())
+        }
+    }
 }
 
 impl Packet for *mut __sk_buff {
@@ -75,6 +89,18 @@ impl Packet for *mut __sk_buff {
     fn length(self) -> u32 {
         // SAFETY: as above.
         unsafe { (*self).len }
+    }
+
+    #[inline(always)]
+    fn load<T: FromBytes>(self, offset: u32) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let into = value.as_mut_ptr().cast::<c_void>();
+        let context = self.cast::<c_void>();
+        // SAFETY: there is room for a value, which may be any bytes, and it is used only if written.
+        unsafe {
+            let loaded = bpf_skb_load_bytes(context, offset, into, size_of::<T>() as u32) == 0;
+            loaded.then(|| value.assume_init())
+        }
     }
 }
 
@@ -111,11 +137,12 @@ impl<'a, P: Packet> Frame<'a, P> {
         unsafe {
             let (data, end) = (self.context.data(), self.context.data_end());
             let from = data + offset as usize;
-            if from + size_of::<T>() > end {
-                return None;
+            if from + size_of::<T>() <= end {
+                return Some((from as *const T).read());
             }
-            Some((from as *const T).read())
         }
+        // A driver may put even headers into another piece of the frame.
+        self.context.load(offset)
     }
 
     #[inline(always)]
@@ -212,9 +239,11 @@ impl<P: Packet> Store for Frame<'_, P> {
     }
 
     #[inline(always)]
-    fn listed(&self, address: &Address) -> Listed {
+    fn listed(&self, address: &Address, set: u32) -> Listed {
+        let [a, b] = address.words();
+        let key = [set, a as u32, (a >> 32) as u32, b as u32, (b >> 32) as u32];
         maps::LISTS
-            .get(&Key::new(128, *address))
+            .get(&Key::new(32 + 128, key))
             .copied()
             .unwrap_or_default()
     }

@@ -17,9 +17,11 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use ringfence_core::bench::Tables;
-use ringfence_core::control::{Control, INTERFACES};
+use ringfence_core::control::{Control, INTERFACES, countries_of, policy_of};
+use ringfence_core::country::CountryTable;
 use ringfence_core::judge::judge;
 use ringfence_core::packet::Link;
+use ringfence_core::policy::Policy;
 use ringfence_core::reason::Action;
 
 use crate::frame::Frame;
@@ -37,8 +39,7 @@ pub fn ingress(context: XdpContext) -> u32 {
 #[inline(always)]
 fn verdict(context: &XdpContext) -> Option<Action> {
     let control = maps::CONTROL.get(0)?;
-    let policy = maps::POLICY.get(control.policy())?;
-    let countries = maps::COUNTRY.get(control.countries())?;
+    let (policy, countries) = in_force(control)?;
     // SAFETY: the CPU's own window; the program is not interrupted by itself.
     let scan = unsafe { &mut *maps::SCAN.get_ptr_mut(0)? };
     // SAFETY: the context is the one the kernel gave.
@@ -57,6 +58,15 @@ fn verdict(context: &XdpContext) -> Option<Action> {
         report::report_drop(context.ctx, control, scan);
     }
     Some(verdict.action())
+}
+
+/// The policy and the country table in force: both by one look at the selector.
+#[inline(always)]
+fn in_force(control: &Control) -> Option<(&'static Policy, &'static CountryTable)> {
+    // SAFETY: a word of the map's value, which the daemon may change meanwhile.
+    let selector = unsafe { core::ptr::read_volatile(&raw const control.selector) };
+    let policy = maps::POLICY.get(policy_of(selector))?;
+    Some((policy, maps::COUNTRY.get(countries_of(selector))?))
 }
 
 /// The place of an interface among the guarded ones, and its link type.

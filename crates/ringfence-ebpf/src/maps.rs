@@ -26,9 +26,10 @@ pub static POLICY: Array<Policy> = Array::with_max_entries(2, 0);
 #[map]
 pub static COUNTRY: Array<CountryTable> = Array::with_max_entries(2, 0);
 
-/// Operator's lists, trunks, proxies, neighbours, own addresses.
+/// Operator's lists, trunks, proxies, neighbours, own addresses: two sets, one of them in force. A
+/// key is the number of the set and, as it lies in memory, the address.
 #[map]
-pub static LISTS: LpmTrie<Address, Listed> = LpmTrie::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
+pub static LISTS: LpmTrie<[u32; 5], Listed> = LpmTrie::with_max_entries(1 << 18, BPF_F_NO_PREALLOC);
 
 /// Bans by subject.
 #[map]

@@ -182,7 +182,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     #[inline(always)]
     fn look_up(&mut self) {
         let source = self.scan.verdict.source;
-        let listed = self.bench.listed(&source);
+        let listed = self.bench.listed(&source, self.tables.policy.lists);
         self.bench.trace(Trace::Source(listed));
         let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1;
         self.scan.verdict.listed = listed.flags | (neighbour * list_flags::PERMITTED);
@@ -192,7 +192,11 @@ impl<'a, B: Bench> Judge<'a, B> {
     #[inline(always)]
     fn protected(&mut self) -> bool {
         let destination = self.scan.verdict.destination;
-        self.bench.listed(&destination).flags & list_flags::PROTECTED != 0
+        self.bench
+            .listed(&destination, self.tables.policy.lists)
+            .flags
+            & list_flags::PROTECTED
+            != 0
     }
 
     /// The service that the packet is for.

@@ -61,6 +61,6 @@ fn silenced<B: Bytes + Store>(
         return false;
     }
     // Who was listed since is not held to what was.
-    let listed = bench.listed(&outgoing.verdict.source).flags;
+    let listed = bench.listed(&outgoing.verdict.source, policy.lists).flags;
     listed & (list_flags::PERMITTED | list_flags::TRUNK | list_flags::PROXY) == 0
 }

@@ -63,7 +63,7 @@ impl Store for Place {
         self.now
     }
 
-    fn listed(&self, address: &Address) -> Listed {
+    fn listed(&self, address: &Address, _: u32) -> Listed {
         self.lists.get(address).copied().unwrap_or_default()
     }
 

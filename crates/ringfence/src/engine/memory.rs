@@ -215,7 +215,7 @@ impl Store for Frame<'_> {
         self.now
     }
 
-    fn listed(&self, address: &Address) -> Listed {
+    fn listed(&self, address: &Address, _: u32) -> Listed {
         longest(self.lists, *address).map_or_else(Listed::default, |(_, listed)| *listed)
     }
 

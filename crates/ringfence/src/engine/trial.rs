@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, lpm_trie};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray};
 use aya::programs::xdp::XdpMode;
 use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
@@ -157,12 +157,10 @@ impl Trial {
             .context("the object has no map LISTS")?;
         let lists = data(map)?.fd().as_fd();
         for (Prefix { address, length }, listed) in &generation.lists {
-            let key = lpm_trie::Key::new(u32::from(*length), address.octets());
-            // SAFETY: the key is packed, and has no padding: 4 bytes and 16.
-            let key = unsafe {
-                std::slice::from_raw_parts((&raw const key).cast::<u8>(), size_of_val(&key))
-            };
-            put(lists, key, listed.as_bytes()).context("cannot write the map LISTS")?;
+            let mut key = [0; 24];
+            key[..4].copy_from_slice(&(32 + u32::from(*length)).to_ne_bytes());
+            key[8..].copy_from_slice(&address.octets());
+            put(lists, &key, listed.as_bytes()).context("cannot write the map LISTS")?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Listed, list_flags};
+use ringfence_core::bench::{Ban, Listed};
 use ringfence_core::control::{Control, EVENT_COUNTS, INTERFACES, Interface, LAYOUT};
 use ringfence_core::country::CountryTable;
 use ringfence_core::hash::Key;
@@ -106,14 +106,17 @@ impl Fence {
         if taken_over {
             let keys = tables.lists.keys().map_err(failed("LISTS", "read"))?;
             for key in keys {
-                if let Some(listed) = tables.lists.get(&key).map_err(failed("LISTS", "read"))? {
-                    lists.insert(
-                        (
-                            Address::v6(key.octets),
-                            u8::try_from(key.length).unwrap_or(128),
-                        ),
-                        *listed,
-                    );
+                // The other set is what a reload left that was not finished.
+                if key.set != control.policy() {
+                    tables
+                        .lists
+                        .remove(&key)
+                        .map_err(failed("LISTS", "remove from"))?;
+                } else if let Some(listed) =
+                    tables.lists.get(&key).map_err(failed("LISTS", "read"))?
+                {
+                    let length = u8::try_from(key.length.saturating_sub(32)).unwrap_or(128);
+                    lists.insert((Address::v6(key.octets), length), *listed);
                 }
             }
         } else {
@@ -171,17 +174,16 @@ impl Fence {
         Ok(program.fd().map_err(Box::new)?.as_fd())
     }
 
-    /// Puts a policy, a country table (where it is another one) and lists in force. A packet meets the old policy or
-    /// the new one. Lists change entry by entry: what is denied comes first, what is no longer listed goes last.
+    /// Puts a policy, a country table (where it is another one) and lists in force. A packet meets all of the old or
+    /// all of the new. On an error the old ones stay.
     pub fn put(
         &mut self,
         policy: &Policy,
         countries: Option<&CountryTable>,
         lists: Lists,
     ) -> Result<(), FenceError> {
-        // The old prefixes go last, so that all need room for a moment. Without it nothing is changed.
-        let kept = self.lists.keys().filter(|key| !lists.contains_key(*key));
-        let count = lists.len() + kept.count();
+        // The old set goes last, so that both need room for a moment. Without it nothing is changed.
+        let count = lists.len() + self.lists.len();
         if count > LISTS_ROOM as usize {
             return Err(FenceError::Full {
                 what: "prefixes on the new and the old lists together",
@@ -200,38 +202,39 @@ impl Fence {
             }
         }
         next.selector ^= 1;
-        write(&self.tables.policy, "POLICY", next.policy(), policy)?;
         next.layout = LAYOUT;
-        self.change_lists(&lists)?;
+        let set = next.policy();
+        let policy = with_lists(policy, set)?;
+        write(&self.tables.policy, "POLICY", set, &*policy)?;
+        if let Err(error) = self.write_lists(&lists, set) {
+            // What was written is in nobody's way; what is left of it is removed at the next start.
+            let _ = self.remove_lists(&lists, set);
+            return Err(error);
+        }
         self.set_control(next)?;
         self.filled = true;
-        self.forget_lists(lists)
+        grace();
+        let old = std::mem::replace(&mut self.lists, lists);
+        self.remove_lists(&old, set ^ 1)
     }
 
-    fn change_lists(&mut self, lists: &Lists) -> Result<(), FenceError> {
-        let mut changed: Vec<_> = lists
-            .iter()
-            .filter(|(key, listed)| self.lists.get(key) != Some(listed))
-            .collect();
-        changed.sort_by_key(|(_, listed)| listed.flags & list_flags::DENIED == 0);
-        for (key, listed) in changed {
+    fn write_lists(&self, lists: &Lists, set: u32) -> Result<(), FenceError> {
+        for (key, listed) in lists {
             self.tables
                 .lists
-                .set(&list_key(*key), listed)
+                .set(&list_key(*key, set), listed)
                 .map_err(failed("LISTS", "write"))?;
-            self.lists.insert(*key, *listed);
         }
         Ok(())
     }
 
-    fn forget_lists(&mut self, lists: Lists) -> Result<(), FenceError> {
-        for key in self.lists.keys().filter(|key| !lists.contains_key(*key)) {
+    fn remove_lists(&self, lists: &Lists, set: u32) -> Result<(), FenceError> {
+        for key in lists.keys() {
             self.tables
                 .lists
-                .remove(&list_key(*key))
+                .remove(&list_key(*key, set))
                 .map_err(failed("LISTS", "remove from"))?;
         }
-        self.lists = lists;
         Ok(())
     }
 
@@ -460,9 +463,19 @@ fn sum(table: &Table<u32, u64>, name: &'static str, index: usize) -> Result<u64,
     Ok(values.iter().sum())
 }
 
-fn list_key((address, length): (Address, u8)) -> ListKey {
+/// The policy with the number of its set of lists.
+fn with_lists(policy: &Policy, set: u32) -> Result<Box<Policy>, FenceError> {
+    let mut copy = Policy::new_box_zeroed()
+        .map_err(|_| failed("POLICY", "copy")(std::io::ErrorKind::OutOfMemory.into()))?;
+    copy.as_mut_bytes().copy_from_slice(policy.as_bytes());
+    copy.lists = set;
+    Ok(copy)
+}
+
+fn list_key((address, length): (Address, u8), set: u32) -> ListKey {
     ListKey {
-        length: u32::from(length),
+        length: 32 + u32::from(length),
+        set,
         octets: address.octets(),
     }
 }

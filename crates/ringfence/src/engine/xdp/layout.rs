@@ -15,17 +15,19 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 /// The map needs no memory before it has elements.
 const NO_PREALLOC: u32 = 1;
 
-/// Entries that the lists have room for.
-pub const LISTS_ROOM: u32 = 1 << 17;
+/// Entries that the lists have room for, both sets together.
+pub const LISTS_ROOM: u32 = 1 << 18;
 /// Bans that the kernel has room for.
 pub const BANS_ROOM: u32 = 1 << 18;
 
-/// A key of the lists: a prefix trie wants the length before the address.
+/// A key of the lists: a prefix trie wants the length before what it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct ListKey {
-    /// Bits of the prefix, 0 to 128.
+    /// Bits of the prefix, those of the set among them: 32 to 160.
     pub length: u32,
+    /// The set: 0 or 1.
+    pub set: u32,
     /// The address, in network order.
     pub octets: [u8; 16],
 }

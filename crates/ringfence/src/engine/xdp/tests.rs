@@ -185,7 +185,7 @@ fn lists_without_room_leave_the_old_ones_whole() {
     let Some(bpffs) = Bpffs::mount() else { return };
     // So many addresses of one /8, permitted.
     let many = |first: u8| -> Lists {
-        let addresses = (0..70_000u32).map(|n| {
+        let addresses = (0..140_000u32).map(|n| {
             let [_, b, c, d] = n.to_be_bytes();
             (Address::v4([first, b, c, d]), 128)
         });
@@ -200,14 +200,14 @@ fn lists_without_room_leave_the_old_ones_whole() {
     fence.put(&policy(1), Some(&countries), many(10)).unwrap();
     let error = fence.put(&policy(2), None, many(11)).unwrap_err();
     assert!(
-        matches!(error, FenceError::Full { count: 140_000, .. }),
+        matches!(error, FenceError::Full { count: 280_000, .. }),
         "{error}"
     );
     drop(fence);
     let mut fence = Fence::load(bpffs.path(), false).unwrap();
-    assert_eq!(fence.listed(), 70_000);
+    assert_eq!(fence.listed(), 140_000);
     // Part of the way is room enough.
     fence.put(&policy(2), None, Lists::new()).unwrap();
     fence.put(&policy(3), None, many(11)).unwrap();
-    assert_eq!(fence.listed(), 70_000);
+    assert_eq!(fence.listed(), 140_000);
 }
