@@ -3,6 +3,7 @@
 mod counted;
 #[path = "../../../crates/ringfence/tests/kernel/frames.rs"]
 mod frames;
+mod lists;
 mod reloaded;
 mod signals;
 mod starts;

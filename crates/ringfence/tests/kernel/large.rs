@@ -97,3 +97,17 @@ fn a_first_piece_with_the_headers_is_enough() {
     }
     compare(600, (74u32..4000).prop_map(Some));
 }
+
+#[test]
+fn headers_may_lie_in_any_piece() {
+    if !privileged() {
+        return;
+    }
+    let frame = frames::ip([8, 8, 8, 8].into(), [192, 0, 2, 10].into(), 17, &[0; 100]);
+    let mut both = Both::new(POLICY);
+    if both.kernel.run_in_pieces(&frame, 60).is_err() {
+        println!("skipped: needs Linux 6.18, which divides frames as a test says");
+        return;
+    }
+    compare(300, (0u32..74).prop_map(Some));
+}
