@@ -11,6 +11,7 @@ use ringfence_core::control::LAYOUT;
 
 use super::FenceError;
 use super::layout::{EVENTS, MAPS, Shape};
+use super::raw::Link;
 
 /// The directory of the pins of one layout, `<bpffs>/ringfence/v<LAYOUT>`.
 #[derive(Debug, Clone)]
@@ -196,6 +197,13 @@ fn remove_directory(directory: &Path) -> Result<bool, FenceError> {
     pins.sort_by_key(|name| !name.starts_with(LINK));
     for name in &pins {
         let path = directory.join(name);
+        // Whoever is told that the fence is down may attach another program at once. What cannot be detached goes with
+        // its pin.
+        if name.starts_with(LINK)
+            && let Ok(link) = Link::open(&path)
+        {
+            let _ = link.detach();
+        }
         fs::remove_file(&path).map_err(failed("remove", &path))?;
     }
     fs::remove_dir(directory).map_err(failed("remove", directory))?;
