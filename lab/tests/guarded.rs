@@ -120,7 +120,7 @@ fn the_scanner_finds_nothing_and_the_phones_do_not_notice() {
     .unwrap();
     assert_eq!(flood.answered, 0, "{:?}", flood.report);
 
-    // During all that, phones of the same country register and call.
+    // After all that, phones of the same country register and call.
     for transport in [Transport::Udp, Transport::Tcp] {
         for address in [
             IpAddr::V4(PHONE_V4),

@@ -151,8 +151,8 @@ pub trait Turn<B> {
     fn turn(bench: &mut B, tables: Tables<'_>, scan: &mut Scan) -> bool;
 }
 
-/// A place that judges packets.
-pub trait Bench: Bytes {
+/// A clock, and the tables that packets change.
+pub trait Store {
     /// Boot time in ns.
     fn now(&mut self) -> u64;
 
@@ -178,6 +178,13 @@ pub trait Bench: Bytes {
     /// Replaces a word of a bucket where it is still `old`; whether it was.
     fn swap_word(&mut self, table: Buckets, index: u32, way: usize, old: u64, new: u64) -> bool;
 
+    /// Hears what was asked and found, for explanations.
+    #[inline(always)]
+    fn trace(&mut self, _: Trace) {}
+}
+
+/// A place that judges packets.
+pub trait Bench: Bytes + Store {
     /// Copies `length` bytes (1 to [`crate::scan::WINDOW`]) of the frame from `offset` on into the
     /// window; whether they were there.
     fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool;
@@ -207,10 +214,6 @@ pub trait Bench: Bytes {
     {
         judge::run(part, self, tables, scan)
     }
-
-    /// Hears what was asked and found, for explanations.
-    #[inline(always)]
-    fn trace(&mut self, _: Trace) {}
 }
 
 /// A step of the order of judgement and what it found.

@@ -77,6 +77,8 @@ pub enum EventCount {
     Lost = 3,
     /// Bans that found no room in their table.
     BansLost = 4,
+    /// Packets of dropped connections that this host did not send.
+    Silenced = 5,
 }
 
 /// Slots for [`EventCount`].

@@ -1,7 +1,7 @@
 //! What the kernel tells the daemon of a packet, sampled so that no flood can drown it.
 
 use crate::address::Address;
-use crate::bench::{Bench, Cells};
+use crate::bench::{Cells, Store};
 use crate::hash::{Key, mix};
 use crate::verdict::Verdict;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -61,7 +61,7 @@ const _: () = assert!(
 
 /// Whether an event of the verdict's source and reason is due.
 #[inline(always)]
-pub fn due<B: Bench>(bench: &mut B, key: &Key, verdict: &Verdict, now: u64) -> bool {
+pub fn due<B: Store>(bench: &mut B, key: &Key, verdict: &Verdict, now: u64) -> bool {
     let source = match verdict.source_hash {
         0 => key.hash(verdict.source.subject().words()) | 1,
         hash => hash,

@@ -1,7 +1,7 @@
 //! What is kept of a stranger's TCP connection: where its next message begins, and what became
 //! of the last one. Two flows to a bucket of four words each.
 
-use crate::bench::{Bench, Buckets};
+use crate::bench::{Buckets, Store};
 use crate::hash::{Key, mix};
 use crate::reason::Reason;
 use crate::verdict::Verdict;
@@ -54,7 +54,7 @@ fn seconds(now: u64) -> u16 {
 impl Flow {
     /// Finds the record of the verdict's connection, and where it lies or would lie.
     #[inline(always)]
-    pub fn find<B: Bench>(bench: &B, key: &Key, ends: &Verdict, flow: &mut Flow, now: u64) {
+    pub fn find<B: Store>(bench: &B, key: &Key, ends: &Verdict, flow: &mut Flow, now: u64) {
         let [a, b] = ends.source.words();
         let [c, d] = ends.destination.words();
         let ports = u64::from(ends.source_port) << 16 | u64::from(ends.destination_port);
@@ -100,7 +100,7 @@ impl Flow {
     /// Writes the record. The words of one flow are written by the one CPU that its packets come
     /// to; a mixture of two flows in one place can only forget one of them.
     #[inline(always)]
-    pub fn keep<B: Bench>(&self, bench: &mut B, now: u64) {
+    pub fn keep<B: Store>(&self, bench: &mut B, now: u64) {
         let Some(words) = bench.bucket(Buckets::Flows, self.bucket) else {
             return;
         };

@@ -184,6 +184,12 @@ const _: () = assert!(
 );
 
 impl Policy {
+    /// Whether drops are real at `now`: a trial whose time is over is shadow again.
+    #[inline(always)]
+    pub fn enforced(&self, now: u64) -> bool {
+        self.mode == 1 && (self.enforce_until == 0 || now < self.enforce_until)
+    }
+
     /// The service with this number.
     #[inline(always)]
     pub fn service(&self, number: u8) -> &Service {

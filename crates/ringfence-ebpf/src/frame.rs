@@ -3,14 +3,14 @@
 use core::ffi::{c_long, c_void};
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::generated::{
     bpf_ktime_get_coarse_ns, bpf_loop, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
 };
 use aya_ebpf::maps::Array;
 use aya_ebpf::maps::lpm_trie::Key;
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Turn};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Turn};
 use ringfence_core::control::{Control, EventCount};
 use ringfence_core::judge::Part;
 use ringfence_core::limit::Bucket;
@@ -28,19 +28,69 @@ use crate::report::count_event;
 #[unsafe(no_mangle)]
 static TEST_CLOCK: u32 = 0;
 
+/// The kernel's context of a frame.
+pub trait Packet: Copy {
+    /// Address of the first byte.
+    fn data(self) -> usize;
+    /// Address behind the last byte that can be read directly.
+    fn data_end(self) -> usize;
+    /// Bytes in the frame.
+    fn length(self) -> u32;
+}
+
+impl Packet for *mut xdp_md {
+    #[inline(always)]
+    fn data(self) -> usize {
+        // SAFETY: the context is the one the kernel gave. So below.
+        unsafe { (*self).data as usize }
+    }
+
+    #[inline(always)]
+    fn data_end(self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self).data_end as usize }
+    }
+
+    #[inline(always)]
+    fn length(self) -> u32 {
+        // SAFETY: as above.
+        unsafe { bpf_xdp_get_buff_len(self) as u32 }
+    }
+}
+
+impl Packet for *mut __sk_buff {
+    #[inline(always)]
+    fn data(self) -> usize {
+        // SAFETY: the context is the one the kernel gave. So below.
+        unsafe { (*self).data as usize }
+    }
+
+    #[inline(always)]
+    fn data_end(self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self).data_end as usize }
+    }
+
+    #[inline(always)]
+    fn length(self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self).len }
+    }
+}
+
 /// A frame and its kernel context.
-pub struct Frame<'a> {
-    context: *mut xdp_md,
+pub struct Frame<'a, P = *mut xdp_md> {
+    context: P,
     control: &'a Control,
 }
 
 /// The furthest byte of a frame that a header is looked for at. All its bits are set.
 const FURTHEST: u32 = 0x3fff;
 
-impl<'a> Frame<'a> {
+impl<'a, P: Packet> Frame<'a, P> {
     /// The frame of a program's context.
     #[inline(always)]
-    pub fn new(context: *mut xdp_md, control: &'a Control) -> Self {
+    pub fn new(context: P, control: &'a Control) -> Self {
         Self { context, control }
     }
 
@@ -59,8 +109,7 @@ impl<'a> Frame<'a> {
         // kernel loads this program on (x86-64, arm64) read unaligned words, and the value may be
         // any bytes.
         unsafe {
-            let data = (*self.context).data as usize;
-            let end = (*self.context).data_end as usize;
+            let (data, end) = (self.context.data(), self.context.data_end());
             let from = data + offset as usize;
             if from + size_of::<T>() > end {
                 return None;
@@ -99,11 +148,10 @@ fn swap(word: *mut u64, old: u64, new: u64) -> bool {
     }
 }
 
-impl Bytes for Frame<'_> {
+impl<P: Packet> Bytes for Frame<'_, P> {
     #[inline(always)]
     fn frame_length(&self) -> u32 {
-        // SAFETY: the context is the one the kernel gave.
-        unsafe { bpf_xdp_get_buff_len(self.context) as u32 }
+        self.context.length()
     }
 
     #[inline(always)]
@@ -152,7 +200,7 @@ extern "C" fn turn<'f, T: Turn<Frame<'f>>>(_: u32, context: *mut Turns<'f, '_>) 
     c_long::from(T::turn(frame, tables, scan))
 }
 
-impl Bench for Frame<'_> {
+impl<P: Packet> Store for Frame<'_, P> {
     #[inline(always)]
     fn now(&mut self) -> u64 {
         // SAFETY: a static that the loader may have written; volatile keeps it from being folded.
@@ -211,7 +259,9 @@ impl Bench for Frame<'_> {
             None => false,
         }
     }
+}
 
+impl Bench for Frame<'_> {
     #[inline(always)]
     fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool {
         // Linux 6.1 does not learn from `length != 0`; this form it understands.

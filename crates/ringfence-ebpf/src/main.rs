@@ -7,6 +7,7 @@
     reason = "the only compare and swap that links below BPF CPU v4"
 )]
 
+mod egress;
 mod frame;
 mod maps;
 mod parts;

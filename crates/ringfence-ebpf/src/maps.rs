@@ -8,6 +8,7 @@ use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Buckets, Cells, Listed};
 use ringfence_core::control::{Control, EVENT_COUNTS};
 use ringfence_core::country::CountryTable;
+use ringfence_core::judge::Outgoing;
 use ringfence_core::limit::Bucket;
 use ringfence_core::policy::{Policy, SERVICES};
 use ringfence_core::reason::REASONS;
@@ -60,6 +61,10 @@ pub static FILTER: Array<u64> = Array::with_max_entries(Cells::Filter.words(), 0
 /// The window that a packet's text is read in.
 #[map]
 pub static SCAN: PerCpuArray<Scan> = PerCpuArray::with_max_entries(1, 0);
+
+/// What is known of a packet on its way out.
+#[map]
+pub static OUTGOING: PerCpuArray<Outgoing> = PerCpuArray::with_max_entries(1, 0);
 
 /// Packets by service and reason.
 #[map]

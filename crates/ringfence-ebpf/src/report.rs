@@ -5,10 +5,11 @@ use core::ffi::c_void;
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
 use aya_ebpf::maps::PerCpuArray;
-use ringfence_core::bench::Bench;
+use ringfence_core::bench::Store;
 use ringfence_core::control::{Control, EventCount};
 use ringfence_core::event::{EVIDENCE, Event, due};
 use ringfence_core::limit::shared;
+use ringfence_core::packet::Bytes;
 use ringfence_core::reason::{Action, REASONS, Reason};
 use ringfence_core::scan::Scan;
 use ringfence_core::verdict::Verdict;
@@ -61,7 +62,12 @@ pub extern "C" fn report_drop(
 }
 
 #[inline(always)]
-fn report<B: Bench>(bench: &mut B, context: *mut xdp_md, control: &Control, verdict: &Verdict) {
+fn report<B: Bytes + Store>(
+    bench: &mut B,
+    context: *mut xdp_md,
+    control: &Control,
+    verdict: &Verdict,
+) {
     // SAFETY: the context is the one the kernel gave.
     let interface = unsafe { (*context).ingress_ifindex };
     let now = bench.now();

@@ -3,13 +3,14 @@
 mod datagram;
 mod greeting;
 mod message;
+mod outgoing;
 mod part;
 mod spending;
 mod stream;
 
 use crate::address::Address;
 use crate::automaton::Action as SignatureAction;
-use crate::bench::{Ban, Bench, Cause, Cells, Tables, Trace, list_flags};
+use crate::bench::{Ban, Bench, Cause, Cells, Store, Tables, Trace, list_flags};
 use crate::hash::Key;
 use crate::limit::State;
 use crate::packet::{self, Fragment, Link, Network, protocol};
@@ -17,6 +18,7 @@ use crate::policy::{Admission, Service, ServiceKind, policy_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::Scan;
 
+pub use outgoing::{Outgoing, outgoing};
 pub use part::{Part, run};
 use spending::what;
 
@@ -87,7 +89,7 @@ impl<'a, B: Bench> Judge<'a, B> {
     #[inline(always)]
     fn enforced(&mut self) -> bool {
         let policy = self.tables.policy;
-        policy.mode == 1 && (policy.enforce_until == 0 || self.now() < policy.enforce_until)
+        policy.mode == 1 && (policy.enforce_until == 0 || policy.enforced(self.now()))
     }
 
     /// The questions in their order. They follow one another here, rather than each the one
@@ -314,7 +316,7 @@ impl<'a, B: Bench> Judge<'a, B> {
 
 /// Sets the bit of `subject` in the filter that stands before the table of bans.
 #[inline(always)]
-pub fn mark_banned<B: Bench>(bench: &mut B, key: &Key, subject: Address) {
+pub fn mark_banned<B: Store>(bench: &mut B, key: &Key, subject: Address) {
     let bit = key.filter_bit(subject);
     let old = bench.cell(Cells::Filter, bit >> 6);
     let new = old | 1 << (bit & 63);

@@ -1,7 +1,7 @@
 //! What a source spends: its rates, its transactions, its part of the strangers' budget.
 
 use super::Judge;
-use crate::bench::{Bench, Buckets, Cells, Trace, list_flags};
+use crate::bench::{Bench, Buckets, Cells, Store, Trace, list_flags};
 use crate::class::Class;
 use crate::hash::mix;
 use crate::limit::{self, Limit, Owner, State};
@@ -227,7 +227,7 @@ impl<B: Bench> Judge<'_, B> {
 }
 
 #[inline(always)]
-fn take<B: Bench>(bench: &mut B, index: u32, limit: &Limit, now: u64) -> bool {
+fn take<B: Store>(bench: &mut B, index: u32, limit: &Limit, now: u64) -> bool {
     let mut tries = 0;
     while tries < 2 {
         let old = bench.cell(Cells::Budgets, index);

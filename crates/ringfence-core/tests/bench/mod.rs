@@ -10,7 +10,7 @@ pub mod packet;
 use std::collections::HashMap;
 
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Trace, Turn};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn};
 use ringfence_core::class::{CLASSES, Class};
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
@@ -58,7 +58,7 @@ impl Bytes for Place {
     }
 }
 
-impl Bench for Place {
+impl Store for Place {
     fn now(&mut self) -> u64 {
         self.now
     }
@@ -102,6 +102,12 @@ impl Bench for Place {
         same
     }
 
+    fn trace(&mut self, trace: Trace) {
+        self.traces.push(trace);
+    }
+}
+
+impl Bench for Place {
     fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool {
         assert!(
             (1..=WINDOW).contains(&length),
@@ -131,10 +137,6 @@ impl Bench for Place {
                 return;
             }
         }
-    }
-
-    fn trace(&mut self, trace: Trace) {
-        self.traces.push(trace);
     }
 }
 

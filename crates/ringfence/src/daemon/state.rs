@@ -354,6 +354,9 @@ impl Daemon {
                     _ => "driver, taken over".to_owned(),
                 },
             };
+            if let Err(error) = self.fence.attach_egress(name, found.index) {
+                warn!("{error}");
+            }
             *attached = Some(found.index);
             info!("guarding {name} ({how})");
         }

@@ -123,6 +123,7 @@ impl Daemon {
                     "reported": event(EventCount::Reported), "sampled": event(EventCount::Sampled),
                     "limited": event(EventCount::Limited), "lost": event(EventCount::Lost),
                     "bans_lost": event(EventCount::BansLost),
+                    "silenced": event(EventCount::Silenced),
                 },
                 "country_data": { "source": self.country_source, "age_days": age },
             }),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Tables, Trace, Turn};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn};
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
 use ringfence_core::judge::{judge, mark_banned};
@@ -210,7 +210,7 @@ impl Bytes for Frame<'_> {
     }
 }
 
-impl Bench for Frame<'_> {
+impl Store for Frame<'_> {
     fn now(&mut self) -> u64 {
         self.now
     }
@@ -257,6 +257,14 @@ impl Bench for Frame<'_> {
         swap(bucket.map(|bucket| &mut bucket[way & (WAYS - 1)]), old, new)
     }
 
+    fn trace(&mut self, step: Trace) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(step);
+        }
+    }
+}
+
+impl Bench for Frame<'_> {
     fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool {
         if length == 0 || length > WINDOW {
             return false;
@@ -282,12 +290,6 @@ impl Bench for Frame<'_> {
             if T::turn(self, tables, scan) {
                 return;
             }
-        }
-    }
-
-    fn trace(&mut self, step: Trace) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(step);
         }
     }
 }

@@ -3,5 +3,6 @@
 mod hostile;
 mod life;
 mod place;
+mod silence;
 mod trial;
 mod upgrade;

@@ -76,22 +76,18 @@ pub fn run(args: &Args) -> Result<()> {
     let controls = controls.collect::<Result<Vec<_>>>()?;
     let processor = Processor::current()?;
     let mut cells = vec![vec![Cell::default(); world.traffic.len()]; stands.len()];
+    let quick = args.packets * QUICK;
     // The first round fills tables and caches, spends bursts, and is not kept.
     for round in 0..=args.rounds as usize {
         for (column, traffic) in world.traffic.iter().enumerate() {
             let packets = traffic.packets(args.packets);
             let place = &stands[0].place;
-            let alone =
-                place.at_sender(|_| processor.cost(|| controls[column].send(packets * QUICK)))?;
-            let alone = alone / f64::from(packets * QUICK);
+            let alone = place.at_sender(|_| processor.cost(|| controls[column].send(quick)))?;
+            let alone = alone / f64::from(quick);
             let mut costs = vec![0.0; stands.len()];
             for turn in 0..stands.len() {
                 let row = (turn + round + column) % stands.len();
-                let packets = if row == BARE_DROP {
-                    packets * QUICK
-                } else {
-                    packets
-                };
+                let packets = if row == BARE_DROP { quick } else { packets };
                 let (took, reached) = stands[row].send(column, traffic, packets, &processor)?;
                 costs[row] = took / f64::from(packets) - alone;
                 if round > 0 {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::raw::{FLAG_DRIVER, FLAG_GENERIC, Link};
-use super::{Fence, FenceError};
+use super::{Fence, FenceError, egress};
 
 /// How the program came to an interface.
 #[derive(Debug)]
@@ -97,15 +97,19 @@ impl Fence {
 
     /// Detaches from an interface that is no longer guarded.
     pub fn detach(&self, interface: &str) -> Result<(), FenceError> {
-        let path = self.pins.link(interface);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FenceError::Pin {
-                action: "remove",
-                path,
-                source,
-            }),
-            _ => Ok(()),
+        egress::detach_filter(interface);
+        for path in [self.pins.link(interface), self.pins.egress(interface)] {
+            if let Err(source) = fs::remove_file(&path)
+                && source.kind() != io::ErrorKind::NotFound
+            {
+                return Err(FenceError::Pin {
+                    action: "remove",
+                    path,
+                    source,
+                });
+            }
         }
+        Ok(())
     }
 
     /// The interfaces with a pinned link.

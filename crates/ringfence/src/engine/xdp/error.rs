@@ -63,6 +63,16 @@ pub enum FenceError {
     /// The verifier or the kernel refused the program.
     #[error("the kernel does not take the program of the fence: {0}")]
     Program(#[from] Box<aya::programs::ProgramError>),
+    /// What this host sends is not seen.
+    #[error(
+        "cannot attach to what {interface} sends: {source}; a connection that is dropped may answer with a reset"
+    )]
+    Egress {
+        /// The interface.
+        interface: String,
+        /// What the kernel answered.
+        source: Box<aya::programs::ProgramError>,
+    },
     /// The object lacks a map or program.
     #[error("the program inside this binary has no {0}; build it again")]
     Missing(&'static str),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aya::maps::{Map, MapData, RingBuf};
-use aya::programs::Xdp;
+use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Listed, list_flags};
@@ -22,7 +22,7 @@ use super::clock::{boot_offset, random_key};
 use super::layout::{EVENTS, LISTS_ROOM, ListKey, MAPS};
 use super::pins::Lock;
 use super::raw::{Table, wait_for_readers};
-use super::{FenceError, Pins};
+use super::{FenceError, Pins, egress};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/ringfence.o");
 const PROGRAM: &str = "ingress";
@@ -35,7 +35,7 @@ pub type Lists = BTreeMap<(Address, u8), Listed>;
 
 /// The loaded program and its maps.
 pub struct Fence {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     pub(super) pins: Pins,
     control: Control,
     lists: Lists,
@@ -95,6 +95,11 @@ impl Fence {
             .and_then(|program| program.try_into().ok())
             .ok_or(FenceError::Missing(PROGRAM))?;
         program.load().map_err(Box::new)?;
+        let egress: &mut SchedClassifier = ebpf
+            .program_mut(egress::PROGRAM)
+            .and_then(|program| program.try_into().ok())
+            .ok_or(FenceError::Missing(egress::PROGRAM))?;
+        egress.load().map_err(Box::new)?;
         let mut control = *read(&tables.control, "CONTROL", 0)?;
         let taken_over = control.layout == LAYOUT;
         let mut lists = Lists::new();

@@ -5,6 +5,7 @@ use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Buckets, Cells, Listed};
 use ringfence_core::control::{Control, EVENT_COUNTS};
 use ringfence_core::country::CountryTable;
+use ringfence_core::judge::Outgoing;
 use ringfence_core::limit::Bucket;
 use ringfence_core::policy::{Policy, SERVICES};
 use ringfence_core::reason::REASONS;
@@ -76,7 +77,7 @@ impl Shape {
 }
 
 /// Every map by its name.
-pub const MAPS: [(&str, Shape); 16] = [
+pub const MAPS: [(&str, Shape); 17] = [
     ("CONTROL", Shape::array::<Control>(1)),
     ("POLICY", Shape::array::<Policy>(2)),
     ("COUNTRY", Shape::array::<CountryTable>(2)),
@@ -98,6 +99,7 @@ pub const MAPS: [(&str, Shape); 16] = [
     ("BUDGETS", Shape::array::<u64>(Cells::Budgets.words())),
     ("FILTER", Shape::array::<u64>(Cells::Filter.words())),
     ("SCAN", Shape::per_cpu::<Scan>(1)),
+    ("OUTGOING", Shape::per_cpu::<Outgoing>(1)),
     (
         "COUNTERS",
         Shape::per_cpu::<u64>((SERVICES * REASONS) as u32),

@@ -2,6 +2,7 @@
 
 mod attach;
 mod clock;
+mod egress;
 mod error;
 mod fence;
 mod layout;

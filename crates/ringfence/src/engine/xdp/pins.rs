@@ -9,9 +9,9 @@ use aya::maps::MapInfo;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use ringfence_core::control::LAYOUT;
 
-use super::FenceError;
 use super::layout::{EVENTS, MAPS, Shape};
 use super::raw::Link;
+use super::{FenceError, egress};
 
 /// The directory of the pins of one layout, `<bpffs>/ringfence/v<LAYOUT>`.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ impl Drop for Lock {
 }
 
 const LINK: &str = "link-";
+/// Of links of the program for what this host sends.
+const EGRESS: &str = "out-";
 
 impl Pins {
     /// The pins of this program's layout below a mount point; nothing is made.
@@ -120,8 +122,17 @@ impl Pins {
 
     /// The pin of an interface's link. A BPF file system takes no dots, which the names of VLANs have.
     pub fn link(&self, interface: &str) -> PathBuf {
+        self.pin(LINK, interface)
+    }
+
+    /// The pin of the interface's link for what is sent there.
+    pub fn egress(&self, interface: &str) -> PathBuf {
+        self.pin(EGRESS, interface)
+    }
+
+    fn pin(&self, kind: &str, interface: &str) -> PathBuf {
         let name = interface.replace('%', "%25").replace('.', "%2e");
-        self.directory.join(format!("{LINK}{name}"))
+        self.directory.join(format!("{kind}{name}"))
     }
 
     /// The interfaces whose links are pinned.
@@ -136,7 +147,7 @@ impl Pins {
     /// The names of the pinned maps.
     pub fn maps(&self) -> Result<Vec<String>, FenceError> {
         let mut names = names(&self.directory)?;
-        names.retain(|name| !name.starts_with(LINK));
+        names.retain(|name| !is_link(name));
         Ok(names)
     }
 
@@ -165,6 +176,9 @@ impl Pins {
         }
         // A link to elsewhere, planted by another user, would have files removed there.
         is_ours(root.clone())?;
+        for interface in self.interfaces() {
+            egress::detach_filter(&interface);
+        }
         let mut any = false;
         for version in names(&root)? {
             any |= remove_directory(&root.join(version))?;
@@ -191,15 +205,19 @@ fn is_ours(path: PathBuf) -> Result<(), FenceError> {
     }
 }
 
+fn is_link(name: &str) -> bool {
+    name.starts_with(LINK) || name.starts_with(EGRESS)
+}
+
 /// Removes a directory and the pins in it; whether there were any.
 fn remove_directory(directory: &Path) -> Result<bool, FenceError> {
     let mut pins = names(directory)?;
-    pins.sort_by_key(|name| !name.starts_with(LINK));
+    pins.sort_by_key(|name| !is_link(name));
     for name in &pins {
         let path = directory.join(name);
         // Whoever is told that the fence is down may attach another program at once. What cannot be detached goes with
         // its pin.
-        if name.starts_with(LINK)
+        if is_link(name)
             && let Ok(link) = Link::open(&path)
         {
             let _ = link.detach();

@@ -28,8 +28,12 @@ mod command {
 
 /// The attach type `BPF_XDP`.
 const BPF_XDP: u32 = 37;
+/// The attach type `BPF_TCX_EGRESS`, of Linux 6.6 and later.
+const BPF_TCX_EGRESS: u32 = 47;
 /// The link type `BPF_LINK_TYPE_XDP`.
 const LINK_TYPE_XDP: u32 = 6;
+/// The link type `BPF_LINK_TYPE_TCX`.
+const LINK_TYPE_TCX: u32 = 11;
 /// Attach in the network stack.
 pub const FLAG_GENERIC: u32 = 1 << 1;
 /// Attach in the driver.
@@ -61,7 +65,7 @@ struct Info {
     info: u64,
 }
 
-/// The beginning of `struct bpf_link_info`, of an XDP link.
+/// The beginning of `struct bpf_link_info`, of a link to an interface.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct LinkInfo {
@@ -252,6 +256,16 @@ impl Link {
         Ok(Self(unsafe { owned(link) }))
     }
 
+    /// Attaches a program to what the interface with this index sends, behind those that are there.
+    pub fn create_egress(program: BorrowedFd<'_>, interface: u32) -> io::Result<Self> {
+        // Neither flags nor another program to stand before or behind.
+        let attributes = [fd(&program), interface, BPF_TCX_EGRESS, 0, 0, 0, 0, 0];
+        // SAFETY: the command's attributes hold no address.
+        let link = unsafe { bpf(command::LINK_CREATE, &attributes) }?;
+        // SAFETY: the kernel opened it for us.
+        Ok(Self(unsafe { owned(link) }))
+    }
+
     /// Opens a pinned link.
     pub fn open(path: &Path) -> io::Result<Self> {
         let name = CString::new(path.as_os_str().as_bytes())?;
@@ -291,7 +305,7 @@ impl Link {
         unsafe { bpf(command::LINK_DETACH, &fd(&self.0)) }.map(|_| ())
     }
 
-    /// The index of the interface; None where that is gone, or the link is none of XDP.
+    /// The index of the interface; None where that is gone, or the link is to something else.
     pub fn interface(&self) -> io::Result<Option<u32>> {
         let mut info = LinkInfo::default();
         let length = u32::try_from(size_of::<LinkInfo>()).map_err(io::Error::other)?;
@@ -302,7 +316,8 @@ impl Link {
         };
         // SAFETY: the kernel writes at most `length` bytes there.
         unsafe { bpf(command::OBJ_GET_INFO_BY_FD, &request) }?;
-        Ok(Some(info.interface).filter(|index| info.kind == LINK_TYPE_XDP && *index != 0))
+        let known = matches!(info.kind, LINK_TYPE_XDP | LINK_TYPE_TCX);
+        Ok(Some(info.interface).filter(|index| known && *index != 0))
     }
 }
 
