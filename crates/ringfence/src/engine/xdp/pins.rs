@@ -10,6 +10,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use ringfence_core::control::LAYOUT;
 
 use super::layout::{EVENTS, MAPS, Shape};
+use super::raw::Link;
 use super::{FenceError, egress};
 
 /// The directory of the pins of one layout, `<bpffs>/ringfence/v<LAYOUT>`.
@@ -214,6 +215,13 @@ fn remove_directory(directory: &Path) -> Result<bool, FenceError> {
     pins.sort_by_key(|name| !is_link(name));
     for name in &pins {
         let path = directory.join(name);
+        // Whoever is told that the fence is down may attach another program at once. What cannot be detached goes with
+        // its pin.
+        if is_link(name)
+            && let Ok(link) = Link::open(&path)
+        {
+            let _ = link.detach();
+        }
         fs::remove_file(&path).map_err(failed("remove", &path))?;
     }
     fs::remove_dir(directory).map_err(failed("remove", directory))?;

@@ -23,6 +23,7 @@ mod command {
     pub const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
     pub const LINK_CREATE: libc::c_long = 28;
     pub const LINK_UPDATE: libc::c_long = 29;
+    pub const LINK_DETACH: libc::c_long = 34;
 }
 
 /// The attach type `BPF_XDP`.
@@ -296,6 +297,12 @@ impl Link {
         let attributes = [fd(&self.0), fd(&program), 0, 0];
         // SAFETY: the command's attributes hold no address.
         unsafe { bpf(command::LINK_UPDATE, &attributes) }.map(|_| ())
+    }
+
+    /// Detaches the program now. Where only the pin is removed, the kernel does so a moment later.
+    pub fn detach(&self) -> io::Result<()> {
+        // SAFETY: the command's attributes hold no address.
+        unsafe { bpf(command::LINK_DETACH, &fd(&self.0)) }.map(|_| ())
     }
 
     /// The index of the interface; None where that is gone, or the link is to something else.
