@@ -519,60 +519,76 @@ impl Scan {
     }
 }
 
-/// Looks at one line, or goes on to the next block.
+/// Lines that one step looks at: a call costs more than a line.
+const LINES: u32 = 4;
+
+/// Looks at the next lines.
 pub struct Lines;
 
 impl Step for Lines {
     #[inline(always)]
     fn step(scan: &mut Scan, _: &Policy) -> bool {
-        if scan.pending == 0 {
-            scan.block += 1;
-            if scan.block * 64 > scan.length {
+        let mut n = 0;
+        while n < LINES {
+            if scan.next_line() {
                 return true;
             }
-            scan.pending = scan.breaks[scan.block as usize & (BLOCKS - 1)];
-            if scan.pending == 0 {
-                return false;
-            }
-        }
-        let feed = scan.block * 64 + scan.pending.trailing_zeros();
-        if feed >= scan.end {
-            // What lies behind is another packet's.
-            return true;
-        }
-        scan.pending &= scan.pending - 1;
-        let from = scan.line;
-        scan.line = feed + 1;
-        let mut to = feed;
-        if feed > from && scan.byte(feed - 1) == b'\r' {
-            to = feed - 1;
-        }
-        if to == from {
-            if scan.phase == PHASE_HEADERS {
-                scan.headers_end = feed + 1;
-                scan.phase = PHASE_BODY;
-                return scan.wants_body == 0;
-            }
-            return false;
-        }
-        match scan.phase {
-            PHASE_START => {
-                scan.phase = PHASE_HEADERS;
-                scan.remember(Kind::StartLine as u32, Span { from, to });
-                scan.last = Kind::Other as u32;
-            }
-            PHASE_HEADERS => scan.header(from, to),
-            _ => match scan.word(from) as u16 {
-                0x3d6f => scan.remember(Kind::SdpOrigin as u32, Span { from: from + 2, to }),
-                0x3d73 => scan.remember(Kind::SdpSession as u32, Span { from: from + 2, to }),
-                _ => {}
-            },
+            n += 1;
         }
         false
     }
 }
 
 impl Scan {
+    /// Looks at one line, or goes on to the next block; whether there is none to look at.
+    #[inline(always)]
+    fn next_line(&mut self) -> bool {
+        if self.pending == 0 {
+            self.block += 1;
+            if self.block * 64 > self.length {
+                return true;
+            }
+            self.pending = self.breaks[self.block as usize & (BLOCKS - 1)];
+            if self.pending == 0 {
+                return false;
+            }
+        }
+        let feed = self.block * 64 + self.pending.trailing_zeros();
+        if feed >= self.end {
+            // What lies behind is another packet's.
+            return true;
+        }
+        self.pending &= self.pending - 1;
+        let from = self.line;
+        self.line = feed + 1;
+        let mut to = feed;
+        if feed > from && self.byte(feed - 1) == b'\r' {
+            to = feed - 1;
+        }
+        if to == from {
+            if self.phase == PHASE_HEADERS {
+                self.headers_end = feed + 1;
+                self.phase = PHASE_BODY;
+                return self.wants_body == 0;
+            }
+            return false;
+        }
+        match self.phase {
+            PHASE_START => {
+                self.phase = PHASE_HEADERS;
+                self.remember(Kind::StartLine as u32, Span { from, to });
+                self.last = Kind::Other as u32;
+            }
+            PHASE_HEADERS => self.header(from, to),
+            _ => match self.word(from) as u16 {
+                0x3d6f => self.remember(Kind::SdpOrigin as u32, Span { from: from + 2, to }),
+                0x3d73 => self.remember(Kind::SdpSession as u32, Span { from: from + 2, to }),
+                _ => {}
+            },
+        }
+        false
+    }
+
     #[inline(always)]
     fn remember(&mut self, kind: u32, span: Span) {
         let bit = 1 << (kind & 31);

@@ -4,10 +4,9 @@ use crate::automaton::{DEAD, LOCATIONS, Location};
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
-use crate::scan::{KINDS, Kind, STEPS, Scan, Span, Step, Stops, WINDOW, every, head, lower, text};
+use crate::scan::{KINDS, Kind, Scan, Span, Stops, WINDOW, every, head, lower, text};
 use crate::search::{PARAMETERS, closing_quote, digest_of, find, find_parameter, trimmed};
 use core::hint::black_box;
-use core::marker::PhantomData;
 
 /// The first line of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,9 +328,8 @@ const fn address(kind: Kind, display: u8, user: u8, host: u8, domain: bool) -> u
         | (domain as u64) << 32
 }
 
-/// Where addresses lie, and which of their parts are walked; the first is the Request-URI. As many
-/// as let a masked index do without a check.
-const ADDRESSES: [u64; 8] = [
+/// Where addresses lie, and which of their parts are walked; the first is the Request-URI.
+const ADDRESSES: [u64; 5] = [
     address(
         Kind::StartLine,
         NOWHERE,
@@ -355,51 +353,38 @@ const ADDRESSES: [u64; 8] = [
         false,
     ),
     address(Kind::Route, NOWHERE, NOWHERE, NOWHERE, true),
-    0,
-    0,
-    0,
 ];
 
 /// Adds the walks over one address.
-struct Addresses<B>(PhantomData<B>);
-
-impl<B: Bench> Step for Addresses<B> {
-    #[inline(always)]
-    fn step(scan: &mut Scan, policy: &Policy) -> bool {
-        let turn = scan.turn;
-        scan.turn += 1;
-        let address = ADDRESSES[turn as usize & 7];
-        let kind = address as u32 & 0xff;
-        if kind == 0 {
-            return true;
-        }
-        let automaton = &policy.automaton;
-        let start = |place: u32| automaton.start[(address >> place) as usize & (LOCATIONS - 1)];
-        let (display, user, host) = (start(8), start(16), start(24));
-        let domains = if address >> 32 == 1 {
-            automaton.domain_start(scan.service as usize)
-        } else {
-            DEAD
-        };
-        if domains | display | user | host == DEAD {
-            return false;
-        }
-        let value = if turn == 0 {
-            Span::unpack(scan.target)
-        } else {
-            scan.span_of(kind)
-        };
-        if value.is_empty() {
-            return false;
-        }
-        let parts = parts::<B>(scan, value);
-        scan.add_job(automaton, domains, parts.host, parts.stops, true);
-        let shown = trimmed::<B>(scan, parts.display);
-        scan.add_job(automaton, display, shown, Stops::Display, false);
-        scan.add_job(automaton, user, parts.user, Stops::Never, false);
-        scan.add_job(automaton, host, parts.host, parts.stops, false);
-        false
+#[inline(always)]
+fn plan_address<B: Bench>(scan: &mut Scan, policy: &Policy, turn: usize) {
+    let address = ADDRESSES[turn];
+    let kind = address as u32 & 0xff;
+    let automaton = &policy.automaton;
+    let start = |place: u32| automaton.start[(address >> place) as usize & (LOCATIONS - 1)];
+    let (display, user, host) = (start(8), start(16), start(24));
+    let domains = if address >> 32 == 1 {
+        automaton.domain_start(scan.service as usize)
+    } else {
+        DEAD
+    };
+    if domains | display | user | host == DEAD {
+        return;
     }
+    let value = if turn == 0 {
+        Span::unpack(scan.target)
+    } else {
+        scan.span_of(kind)
+    };
+    if value.is_empty() {
+        return;
+    }
+    let parts = parts::<B>(scan, value);
+    scan.add_job(automaton, domains, parts.host, parts.stops, true);
+    let shown = trimmed::<B>(scan, parts.display);
+    scan.add_job(automaton, display, shown, Stops::Display, false);
+    scan.add_job(automaton, user, parts.user, Stops::Never, false);
+    scan.add_job(automaton, host, parts.host, parts.stops, false);
 }
 
 /// The location of values that are walked whole, by the number of their [`Kind`].
@@ -432,46 +417,58 @@ pub fn value_kinds(start: &[u16; LOCATIONS]) -> u32 {
     kinds
 }
 
-/// Adds the walk over one whole value.
-struct Values<B>(PhantomData<B>);
+/// Kinds of lines whose values are walked whole.
+const VALUE_KINDS: u32 = 12;
 
-impl<B: Bench> Step for Values<B> {
-    #[inline(always)]
-    fn step(scan: &mut Scan, policy: &Policy) -> bool {
-        if scan.turn == 0 {
-            return true;
-        }
-        // The compiler knows that it is below 32, and would leave out the masks that the verifier wants.
-        let kind = black_box(scan.turn.trailing_zeros());
-        scan.turn &= scan.turn - 1;
-        let automaton = &policy.automaton;
-        let location = VALUES[kind as usize & (KINDS - 1)];
-        let start = automaton.start[location as usize & (LOCATIONS - 1)];
-        let value = scan.span_of(kind);
-        let span = trimmed::<B>(scan, value);
-        scan.add_job(automaton, start, span, Stops::Never, false);
-        false
+/// Adds the walk over one whole value; whether there was one.
+#[inline(always)]
+fn plan_value<B: Bench>(scan: &mut Scan, policy: &Policy) -> bool {
+    // Read anew: the verifier would tell the ways apart that led here.
+    let left = *black_box(&mut scan.turn);
+    if left == 0 {
+        return false;
     }
+    scan.turn = left & (left - 1);
+    // The compiler knows that it is below 32, and would leave out the masks that the verifier wants.
+    let kind = black_box(left.trailing_zeros());
+    let automaton = &policy.automaton;
+    let location = VALUES[kind as usize & (KINDS - 1)];
+    let start = automaton.start[location as usize & (LOCATIONS - 1)];
+    let value = scan.span_of(kind);
+    let span = trimmed::<B>(scan, value);
+    scan.add_job(automaton, start, span, Stops::Never, false);
+    true
 }
 
-/// Plans the walks: for one of the domains in Request-URI, To, From and Route, and for signatures
-/// where they may stand. `request` is the Request-URI, empty for a response; `service` is 0 where no
-/// domain is asked for.
+/// Plans the walks over addresses: for one of the domains in Request-URI, To, From and Route, and for
+/// signatures where they may stand. `request` is the Request-URI, empty for a response; `service` is 0
+/// where no domain is asked for.
 #[inline(always)]
-pub fn plan<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u8) {
-    let automaton = &policy.automaton;
-    let start = |location| automaton.start(location);
+pub fn plan_addresses<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u8) {
     scan.begin_jobs();
     scan.target = request;
     scan.service = u32::from(service);
-    scan.turn = 0;
-    B::repeat::<Addresses<B>>(scan, policy, STEPS);
+    let mut turn = 0;
+    while turn < ADDRESSES.len() {
+        plan_address::<B>(scan, policy, turn);
+        turn += 1;
+    }
+}
+
+/// Plans the other walks, behind those over addresses.
+#[inline(always)]
+pub fn plan_values<B: Bench>(scan: &mut Scan, policy: &Policy) {
+    let automaton = &policy.automaton;
+    let start = |location| automaton.start(location);
     scan.turn = automaton.value_kinds & scan.seen();
-    B::repeat::<Values<B>>(scan, policy, STEPS);
+    let mut turn = 0;
+    while turn < VALUE_KINDS && plan_value::<B>(scan, policy) {
+        turn += 1;
+    }
     scan.add_job(
         automaton,
         start(Location::RequestUri),
-        Span::unpack(request),
+        Span::unpack(scan.target),
         Stops::Never,
         false,
     );
@@ -517,7 +514,7 @@ pub fn plan<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u
         Stops::Never,
         false,
     );
-    let anywhere = automaton.domain_anywhere_start(usize::from(service));
+    let anywhere = automaton.domain_anywhere_start(scan.service as usize);
     scan.add_job(automaton, anywhere, whole, Stops::Never, true);
 }
 

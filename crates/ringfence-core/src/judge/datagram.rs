@@ -51,7 +51,7 @@ impl<B: Bench> Judge<'_, B> {
                 || self.class_rate(service, Class::InDialogue as u8, false) != State::Within)
         {
             self.scan.verdict.class = class as u8;
-            self.recognise(payload);
+            self.ask(Part::Recognise);
             return Reason::Rate;
         }
         if !self.fill(0) {
@@ -67,7 +67,7 @@ impl<B: Bench> Judge<'_, B> {
         if reason == Reason::Rate {
             // The next time it may not be read.
             let again = self.scan.verdict.again;
-            self.recognise(payload);
+            self.ask(Part::Recognise);
             self.scan.verdict.again = again;
         }
         let unread = matches!(reason, Reason::Malformed | Reason::Incomplete);
@@ -79,10 +79,11 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Recognises the repetition of a datagram that is not read: by its bytes where the Via is.
     #[inline(always)]
-    fn recognise(&mut self, payload: u32) {
+    pub(super) fn recognise(&mut self) -> u32 {
         if self.tables.policy.flags & policy_flags::BANS == 0 {
-            return;
+            return 0;
         }
+        let payload = self.scan.verdict.payload;
         let mut digest = 0u64;
         let mut at = VIA;
         while at < VIA_END && at + 8 <= self.scan.verdict.length {
@@ -94,6 +95,7 @@ impl<B: Bench> Judge<'_, B> {
         self.scan.verdict.transaction = digest | 1;
         self.recall();
         self.remember(false);
+        0
     }
 
     /// Brings the payload from byte `at` on into the window, as much as fits.

@@ -54,7 +54,8 @@ impl<B: Bench> Judge<'_, B> {
         if self.ask(Part::Charge) == 1 {
             return Reason::Rate;
         }
-        self.ask(Part::Plan);
+        self.ask(Part::Addresses);
+        self.ask(Part::Values);
         self.ask(Part::Inspect);
         if self.scan.verdict.signature != 0 {
             return Reason::Signature;
@@ -173,17 +174,24 @@ impl<B: Bench> Judge<'_, B> {
         0
     }
 
-    /// Which values are looked through: for signatures and, where the message must name one, for
-    /// the service's domains.
+    /// Which parts of addresses are looked through: for signatures and, where the message must name
+    /// one, for the service's domains.
     #[inline(always)]
-    pub(super) fn plan(&mut self) -> u32 {
+    pub(super) fn addresses(&mut self) -> u32 {
         let service = if self.gated() {
             self.scan.verdict.service
         } else {
             0
         };
         let request = self.scan.request;
-        sip::plan::<B>(self.scan, self.tables.policy, request, service);
+        sip::plan_addresses::<B>(self.scan, self.tables.policy, request, service);
+        0
+    }
+
+    /// Which other values are.
+    #[inline(always)]
+    pub(super) fn values(&mut self) -> u32 {
+        sip::plan_values::<B>(self.scan, self.tables.policy);
         0
     }
 

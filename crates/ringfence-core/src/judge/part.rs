@@ -36,10 +36,14 @@ pub enum Part {
     Read,
     /// What makes the message's retransmissions recognisable. Nothing.
     Identify,
+    /// Recognises the repetition of a datagram that is not read. Nothing.
+    Recognise,
     /// Charges the transaction: 1 where the source is over its rate, else 0.
     Charge,
-    /// Which values of the message are looked through. Nothing.
-    Plan,
+    /// Which parts of the message's addresses are looked through. Nothing.
+    Addresses,
+    /// Which other values of it are. Nothing.
+    Values,
     /// Takes the walks that were planned. Nothing.
     Walk,
     /// Looks through the values. Nothing.
@@ -88,8 +92,10 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::Lines => judge.lines(),
         Part::Read => judge.read() as u32,
         Part::Identify => judge.identify(),
+        Part::Recognise => judge.recognise(),
         Part::Charge => u32::from(judge.charge()),
-        Part::Plan => judge.plan(),
+        Part::Addresses => judge.addresses(),
+        Part::Values => judge.values(),
         Part::Walk => judge.walk(),
         Part::Inspect => judge.inspect(),
         Part::Spend => judge.spend_once() as u32,
