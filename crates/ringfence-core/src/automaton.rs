@@ -45,8 +45,8 @@ pub const SCORE_LIMIT: u32 = 100;
 
 /// The part of a message whose text a walk reads (names of RFC 3261 and, for SDP, RFC 8866).
 ///
-/// Values are given without the white space around them. A header that occurs more than once is
-/// walked each time.
+/// Values are given without the white space around them. Of a header that occurs more than once the
+/// first is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Location {
@@ -296,43 +296,6 @@ pub enum Action {
     Ban = 1,
 }
 
-/// What the walks of a message found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hits {
-    /// The lowest number of a signature hit outright, or 0. Signatures that ban have lower numbers
-    /// than those that drop.
-    pub signature: u16,
-    /// The conditions that hold.
-    pub bits: u64,
-}
-
-impl Hits {
-    /// Adds what a state or a limit stands for.
-    #[inline(always)]
-    pub fn note(&mut self, found: &Match) {
-        self.bits |= found.bits;
-        self.signature = lower(self.signature, found.signature);
-    }
-}
-
-/// The judgement of the rules on a message whose walks are done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// The lowest number of a signature that is hit, or 0.
-    pub signature: u16,
-    /// The number of the signature with the lowest number that gave points, or 0.
-    pub scored_by: u16,
-    /// The points of the message; [`SCORE_LIMIT`] and more drop it.
-    pub score: u32,
-}
-
-/// The lower of two signature numbers, where 0 is none.
-#[inline(always)]
-fn lower(a: u16, b: u16) -> u16 {
-    // 0 wraps to the highest number, so the lowest real number wins without a branch on each.
-    a.wrapping_sub(1).min(b.wrapping_sub(1)).wrapping_add(1)
-}
-
 /// The number of the entry where the row of a state begins.
 #[inline(always)]
 fn first_entry(state: u16) -> usize {
@@ -393,63 +356,6 @@ impl Automaton {
             Action::Drop
         }
     }
-
-    /// Walks one value to its end and adds what it finds to `hits`.
-    pub fn walk(&self, start: u16, bytes: impl Iterator<Item = u8>, hits: &mut Hits) {
-        let mut state = start;
-        for byte in bytes {
-            state = self.step(state, byte);
-            if state == DEAD {
-                return;
-            }
-            if let Some(found) = self.matched(state) {
-                hits.note(found);
-            }
-        }
-        if let Some(found) = self.matched(self.end(state)) {
-            hits.note(found);
-        }
-    }
-
-    /// Adds the limits that a header's occurrences exceed.
-    #[inline(always)]
-    pub fn count(&self, header: Counted, occurrences: u32, hits: &mut Hits) {
-        for (at, over) in self.overs.iter().enumerate() {
-            if at as u32 >= self.over_count {
-                break;
-            }
-            if over.header == header as u8 && occurrences > over.limit as u32 {
-                hits.note(&over.hit);
-            }
-        }
-    }
-
-    /// Applies the rules to what the walks of a whole message found.
-    #[inline(always)]
-    pub fn settle(&self, hits: Hits) -> Outcome {
-        let mut outcome = Outcome {
-            signature: hits.signature,
-            ..Outcome::default()
-        };
-        if hits.bits & !DOMAIN == 0 {
-            return outcome;
-        }
-        for (at, rule) in self.rules.iter().enumerate() {
-            if at as u32 >= self.rule_count {
-                break;
-            }
-            if hits.bits & rule.need != rule.need {
-                continue;
-            }
-            if rule.points == 0 {
-                outcome.signature = lower(outcome.signature, rule.signature);
-            } else {
-                outcome.score = outcome.score.saturating_add(rule.points as u32);
-                outcome.scored_by = lower(outcome.scored_by, rule.signature);
-            }
-        }
-        outcome
-    }
 }
 
 #[cfg(test)]
@@ -463,29 +369,6 @@ mod tests {
 
     fn zeroed() -> Box<Automaton> {
         Automaton::new_box_zeroed().unwrap()
-    }
-
-    /// One state that waits for an `x` at any place, and the match after it.
-    fn finds_x() -> Box<Automaton> {
-        let mut a = zeroed();
-        let (x, other, end, note, row) = (1, 0, 2, 3, ROW_UNIT);
-        a.classes[b'x' as usize] = x as u8;
-        a.end_class = end as u32;
-        let (look, seen, hit) = (1u16, 2u16, 3u16);
-        a.first_match = hit as u32;
-        for (state, to_other, to_x, at_end) in [(1, look, seen, DEAD), (2, hit, hit, hit)] {
-            a.transitions[state * row + other] = to_other;
-            a.transitions[state * row + x] = to_x;
-            a.transitions[state * row + end] = at_end;
-        }
-        a.transitions[3 * row + note] = 1;
-        a.matches[1] = Match {
-            bits: 1,
-            signature: 7,
-            ..Match::default()
-        };
-        a.start[Location::CallId as usize] = look;
-        a
     }
 
     #[test]
@@ -502,99 +385,14 @@ mod tests {
     #[test]
     fn a_table_of_zeroes_finds_nothing() {
         let a = zeroed();
-        let mut hits = Hits::default();
         for location in Location::ALL {
-            a.walk(
-                a.start(location),
-                b"friendly-scanner".iter().copied(),
-                &mut hits,
-            );
-        }
-        a.count(Counted::To, 9, &mut hits);
-        assert_eq!(a.settle(hits), Outcome::default());
-    }
-
-    #[test]
-    fn a_walk_notes_a_match_in_the_middle_and_at_the_end() {
-        let a = finds_x();
-        for (text, found) in [("xa", 7), ("ax", 7), ("x", 7), ("abc", 0), ("", 0)] {
-            let mut hits = Hits::default();
-            a.walk(a.start(Location::CallId), text.bytes(), &mut hits);
-            assert_eq!(hits.signature, found, "{text}");
-        }
-    }
-
-    #[test]
-    fn rules_want_all_conditions_and_points_add_up() {
-        let mut a = zeroed();
-        a.rules[0] = Rule {
-            need: 0b11,
-            signature: 3,
-            ..Rule::default()
-        };
-        a.rules[1] = Rule {
-            need: 0b100,
-            signature: 4,
-            points: 60,
-            ..Rule::default()
-        };
-        a.rules[2] = Rule {
-            need: 0b1000,
-            signature: 5,
-            points: 40,
-            ..Rule::default()
-        };
-        a.rules[3] = Rule {
-            need: 0,
-            signature: 1,
-            ..Rule::default()
-        };
-        a.rule_count = 3;
-        let settle = |bits| a.settle(Hits { signature: 0, bits });
-        assert_eq!(settle(0b1), Outcome::default());
-        assert_eq!(settle(0b11).signature, 3);
-        assert_eq!(
-            settle(0b1100),
-            Outcome {
-                signature: 0,
-                scored_by: 4,
-                score: SCORE_LIMIT
+            let start = a.start(location);
+            assert_eq!(start, DEAD);
+            for byte in 0..=255 {
+                assert_eq!(a.step(start, byte), DEAD);
             }
-        );
-        assert_eq!(settle(DOMAIN), Outcome::default());
-    }
-
-    #[test]
-    fn a_limit_holds_until_it_is_exceeded() {
-        let mut a = zeroed();
-        let hit = Match {
-            signature: 2,
-            ..Match::default()
-        };
-        a.overs[0] = Over {
-            hit,
-            limit: 1,
-            header: Counted::To as u8,
-            ..Over::default()
-        };
-        a.over_count = 1;
-        for (header, occurrences, signature) in [
-            (Counted::To, 1, 0),
-            (Counted::To, 2, 2),
-            (Counted::From, 2, 0),
-        ] {
-            let mut hits = Hits::default();
-            a.count(header, occurrences, &mut hits);
-            assert_eq!(hits.signature, signature);
+            assert_eq!(a.end(start), DEAD);
         }
-    }
-
-    #[test]
-    fn the_lowest_signature_is_reported() {
-        assert_eq!(
-            [lower(0, 0), lower(0, 5), lower(5, 0), lower(9, 5)],
-            [0, 5, 5, 5]
-        );
     }
 
     proptest! {
@@ -610,10 +408,11 @@ mod tests {
             for (to, from) in a.as_mut_bytes().iter_mut().zip(noise) {
                 *to = *from;
             }
-            let mut hits = Hits::default();
-            a.walk(state, text.into_iter(), &mut hits);
-            a.count(Counted::CSeq, 3, &mut hits);
-            a.settle(hits);
+            let mut at = state;
+            for byte in text {
+                at = a.step(at, byte);
+                let _ = (a.matched(at), a.end(at));
+            }
             a.action(state);
         }
     }

@@ -328,8 +328,9 @@ const fn address(kind: Kind, display: u8, user: u8, host: u8, domain: bool) -> u
         | (domain as u64) << 32
 }
 
-/// Where addresses lie, and which of their parts are walked; the first is the Request-URI.
-const ADDRESSES: [u64; 5] = [
+/// Where addresses lie, and which of their parts are walked; the first is the Request-URI. As many
+/// as let a masked index do without a check.
+const ADDRESSES: [u64; 8] = [
     address(
         Kind::StartLine,
         NOWHERE,
@@ -353,12 +354,21 @@ const ADDRESSES: [u64; 5] = [
         false,
     ),
     address(Kind::Route, NOWHERE, NOWHERE, NOWHERE, true),
+    NOTHING,
+    NOTHING,
+    NOTHING,
 ];
 
-/// Adds the walks over one address.
+/// No address.
+const NOTHING: u64 = address(Kind::Other, NOWHERE, NOWHERE, NOWHERE, false);
+
+/// Plans the walks over the next address: for one of the domains, in Request-URI, To, From and Route,
+/// and for signatures where they may stand.
 #[inline(always)]
-fn plan_address<B: Bench>(scan: &mut Scan, policy: &Policy, turn: usize) {
-    let address = ADDRESSES[turn];
+pub fn plan_address<B: Bench>(scan: &mut Scan, policy: &Policy) {
+    let turn = scan.turn;
+    scan.turn += 1;
+    let address = ADDRESSES[turn as usize & 7];
     let kind = address as u32 & 0xff;
     let automaton = &policy.automaton;
     let start = |place: u32| automaton.start[(address >> place) as usize & (LOCATIONS - 1)];
@@ -440,24 +450,32 @@ fn plan_value<B: Bench>(scan: &mut Scan, policy: &Policy) -> bool {
     true
 }
 
-/// Plans the walks over addresses: for one of the domains in Request-URI, To, From and Route, and for
-/// signatures where they may stand. `request` is the Request-URI, empty for a response; `service` is 0
+/// Addresses of a message.
+pub const TURNS: u32 = 5;
+
+/// Makes ready for [`plan_address`]. `request` is the Request-URI, empty for a response; `service` is 0
 /// where no domain is asked for.
 #[inline(always)]
-pub fn plan_addresses<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32, service: u8) {
+pub fn begin_addresses(scan: &mut Scan, request: u32, service: u8) {
     scan.begin_jobs();
     scan.target = request;
     scan.service = u32::from(service);
-    let mut turn = 0;
-    while turn < ADDRESSES.len() {
-        plan_address::<B>(scan, policy, turn);
-        turn += 1;
-    }
+    scan.turn = 0;
 }
 
-/// Plans the other walks, behind those over addresses.
+/// Plans the walk for one of the service's domains anywhere in the message.
 #[inline(always)]
-pub fn plan_values<B: Bench>(scan: &mut Scan, policy: &Policy) {
+pub fn plan_anywhere(scan: &mut Scan, policy: &Policy) {
+    let automaton = &policy.automaton;
+    let start = automaton.domain_anywhere_start(scan.service as usize);
+    let all = whole(scan);
+    scan.add_job(automaton, start, all, Stops::Never, true);
+}
+
+/// Plans the walks over all that is no part of an address.
+#[inline(always)]
+pub fn plan_values<B: Bench>(scan: &mut Scan, policy: &Policy, request: u32) {
+    scan.begin_jobs();
     let automaton = &policy.automaton;
     let start = |location| automaton.start(location);
     scan.turn = automaton.value_kinds & scan.seen();
@@ -468,7 +486,7 @@ pub fn plan_values<B: Bench>(scan: &mut Scan, policy: &Policy) {
     scan.add_job(
         automaton,
         start(Location::RequestUri),
-        Span::unpack(scan.target),
+        Span::unpack(request),
         Stops::Never,
         false,
     );
@@ -503,19 +521,22 @@ pub fn plan_values<B: Bench>(scan: &mut Scan, policy: &Policy) {
         Stops::Lines,
         false,
     );
-    let whole = Span {
-        from: 0,
-        to: scan.length(),
-    };
+    let all = whole(scan);
     scan.add_job(
         automaton,
         start(Location::WholeMessage),
-        whole,
+        all,
         Stops::Never,
         false,
     );
-    let anywhere = automaton.domain_anywhere_start(scan.service as usize);
-    scan.add_job(automaton, anywhere, whole, Stops::Never, true);
+}
+
+#[inline(always)]
+fn whole(scan: &Scan) -> Span {
+    Span {
+        from: 0,
+        to: scan.length(),
+    }
 }
 
 /// Plans the walk that finds whether a name (a TLS server name, an HTTP host; its span packed) is one

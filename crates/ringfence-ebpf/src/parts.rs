@@ -75,7 +75,7 @@ parts! {
     judge_identify = Identify,
     judge_recognise = Recognise,
     judge_charge = Charge,
-    judge_addresses = Addresses,
+    judge_address = Address,
     judge_values = Values,
     judge_walk = Walk,
     judge_inspect = Inspect,

@@ -1,7 +1,7 @@
 //! One SIP message: its class, its rate, what stands in it.
 
 use super::{Judge, Part};
-use crate::automaton::{DOMAIN, OVERS, RULES};
+use crate::automaton::{Action as SignatureAction, DOMAIN, OVERS, RULES};
 use crate::bench::{Bench, Trace, list_flags};
 use crate::class::Class;
 use crate::hash::mix;
@@ -54,8 +54,13 @@ impl<B: Bench> Judge<'_, B> {
         if self.ask(Part::Charge) == 1 {
             return Reason::Rate;
         }
-        self.ask(Part::Addresses);
         self.ask(Part::Values);
+        self.ask(Part::Walk);
+        // What bans is as bad as it gets: the rest is not looked at.
+        if !self.bans() {
+            self.plan_addresses();
+            self.ask(Part::Walk);
+        }
         self.ask(Part::Inspect);
         if self.scan.verdict.signature != 0 {
             return Reason::Signature;
@@ -174,24 +179,43 @@ impl<B: Bench> Judge<'_, B> {
         0
     }
 
-    /// Which parts of addresses are looked through: for signatures and, where the message must name
-    /// one, for the service's domains.
+    /// Whether a signature was hit that bans.
     #[inline(always)]
-    pub(super) fn addresses(&mut self) -> u32 {
+    fn bans(&self) -> bool {
+        let signature = self.scan.signature as u16;
+        signature != 0 && self.tables.policy.automaton.action(signature) == SignatureAction::Ban
+    }
+
+    /// Plans what is looked for in addresses.
+    #[inline(always)]
+    fn plan_addresses(&mut self) {
         let service = if self.gated() {
             self.scan.verdict.service
         } else {
             0
         };
         let request = self.scan.request;
-        sip::plan_addresses::<B>(self.scan, self.tables.policy, request, service);
+        sip::begin_addresses(self.scan, request, service);
+        let mut turn = 0;
+        while turn < sip::TURNS {
+            self.ask(Part::Address);
+            turn += 1;
+        }
+        sip::plan_anywhere(self.scan, self.tables.policy);
+    }
+
+    /// Plans what is looked for in the next address.
+    #[inline(always)]
+    pub(super) fn address(&mut self) -> u32 {
+        sip::plan_address::<B>(self.scan, self.tables.policy);
         0
     }
 
-    /// Which other values are.
+    /// Plans what is looked for elsewhere.
     #[inline(always)]
     pub(super) fn values(&mut self) -> u32 {
-        sip::plan_values::<B>(self.scan, self.tables.policy);
+        let request = self.scan.request;
+        sip::plan_values::<B>(self.scan, self.tables.policy, request);
         0
     }
 
@@ -199,8 +223,11 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     pub(super) fn inspect(&mut self) -> u32 {
         let policy = self.tables.policy;
-        self.ask(Part::Walk);
-        let signature = settle::<B>(self.scan, policy);
+        let signature = if self.bans() {
+            self.scan.signature()
+        } else {
+            settle::<B>(self.scan, policy)
+        };
         let named = self.scan.bits & DOMAIN != 0;
         self.scan.verdict.named = named as u8;
         self.scan.verdict.signature = signature;

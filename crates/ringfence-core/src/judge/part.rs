@@ -40,9 +40,9 @@ pub enum Part {
     Recognise,
     /// Charges the transaction: 1 where the source is over its rate, else 0.
     Charge,
-    /// Which parts of the message's addresses are looked through. Nothing.
-    Addresses,
-    /// Which other values of it are. Nothing.
+    /// Plans what is looked for in an address of the message. Nothing.
+    Address,
+    /// Plans what is looked for elsewhere in it. Nothing.
     Values,
     /// Takes the walks that were planned. Nothing.
     Walk,
@@ -94,7 +94,7 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::Identify => judge.identify(),
         Part::Recognise => judge.recognise(),
         Part::Charge => u32::from(judge.charge()),
-        Part::Addresses => judge.addresses(),
+        Part::Address => judge.address(),
         Part::Values => judge.values(),
         Part::Walk => judge.walk(),
         Part::Inspect => judge.inspect(),
