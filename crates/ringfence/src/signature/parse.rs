@@ -266,12 +266,14 @@ fn condition(part: Part) -> Result<Condition, Wrong> {
             "write `match = \"count-over\"` and the greatest number as `value = \"1\"`",
         )),
         Place::Count(header) => {
-            let limit = part.value.parse().map_err(|_| {
-                wrong(
-                    format!("`{}` is no number of headers", part.value),
-                    "write the greatest number that is allowed, such as `value = \"1\"`",
-                )
-            })?;
+            // The judge tells one from several, and no more.
+            if part.value != "1" {
+                return Err(wrong(
+                    format!("headers cannot be counted up to `{}`", part.value),
+                    "write `value = \"1\"`: more than one is too many",
+                ));
+            }
+            let limit = 1;
             Ok(Condition::Over { header, limit })
         }
     }
@@ -394,8 +396,9 @@ note = "why"
                 "value = \"1\"",
                 "value = \"many\"",
                 10,
-                "is no number of headers",
+                "counted up to `many`",
             ),
+            ("value = \"1\"", "value = \"2\"", 10, "counted up to `2`"),
             (
                 "risk = \"high\"",
                 "risk = \"grave\"",
