@@ -9,6 +9,7 @@ const PROG_TEST_RUN: libc::c_long = 10;
 const BTF_LOAD: libc::c_long = 18;
 const MAP_FREEZE: libc::c_long = 22;
 
+const PROG_TYPE_SCHED_CLS: u32 = 3;
 const PROG_TYPE_XDP: u32 = 6;
 const ATTACH_XDP: u32 = 37;
 /// Each packet of a test run goes the way that the program's answer says.
@@ -27,9 +28,21 @@ unsafe fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<i32> {
     i32::try_from(answer).map_err(io::Error::other)
 }
 
-/// An XDP program as the kernel wants it.
+/// What a program is attached to, which the verifier must know.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Kind {
+    /// What an interface receives.
+    #[default]
+    Xdp,
+    /// A queueing discipline, or what an interface sends.
+    Classifier,
+}
+
+/// A program as the kernel wants it.
 #[derive(Debug, Default)]
-pub struct Xdp<'a> {
+pub struct Program<'a> {
+    /// What it is attached to.
+    pub kind: Kind,
     /// Instructions of 8 bytes.
     pub code: &'a [u8],
     /// BPF_F_XDP_HAS_FRAGS, or none.
@@ -80,14 +93,18 @@ struct ProgLoad {
 }
 
 /// Loads a program. The verifier writes into `log`, where that has room and the level is not 0.
-pub fn load(program: &Xdp<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
+pub fn load(program: &Program<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
     let count = |records: &[u8], size: usize| records.len().checked_div(size).unwrap_or(0) as u32;
     let types = program.types.as_ref();
     let functions = types.map_or((&[][..], 0), |it| (it.functions, it.function_size));
     let lines = types.map_or((&[][..], 0), |it| (it.lines, it.line_size));
     let logs = program.log_level != 0;
+    let (kind, attach_type) = match program.kind {
+        Kind::Xdp => (PROG_TYPE_XDP, ATTACH_XDP),
+        Kind::Classifier => (PROG_TYPE_SCHED_CLS, 0),
+    };
     let attributes = ProgLoad {
-        kind: PROG_TYPE_XDP,
+        kind,
         instructions: count(program.code, 8),
         code: program.code.as_ptr() as u64,
         licence: c"Dual MIT/GPL".as_ptr() as u64,
@@ -98,7 +115,7 @@ pub fn load(program: &Xdp<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
         flags: program.flags,
         name: [0; 16],
         interface: 0,
-        attach_type: ATTACH_XDP,
+        attach_type,
         btf: types.map_or(0, |it| it.btf.as_raw_fd().cast_unsigned()),
         function_size: functions.1 as u32,
         functions: functions.0.as_ptr() as u64,

@@ -45,6 +45,15 @@ pub struct Args {
 
 /// The object that is committed.
 const OBJECT: &str = "crates/ringfence/bpf/ringfence.o";
+/// What the guest needs of its kernel beyond the image, each behind what it depends on: the cable, a look at TCP
+/// sessions, and filters of what is sent.
+const MODULES: [&str; 5] = [
+    "drivers/net/veth.ko",
+    "net/ipv4/inet_diag.ko",
+    "net/ipv4/tcp_diag.ko",
+    "net/sched/sch_ingress.ko",
+    "net/sched/cls_bpf.ko",
+];
 /// The guest's own program, which is its /init.
 const GUEST: &str = "smoke-guest";
 
@@ -75,8 +84,12 @@ pub fn run(args: Args) -> Result<()> {
             "ringfence",
         ]))?;
         image.program("/bin/ringfence", &built("release/ringfence"))?;
-        image.program("/bin/ip", Path::new("/sbin/ip"))?;
-        image.file("/veth.ko", &kernel.module("drivers/net/veth.ko"))?;
+        for tool in ["ip", "tc"] {
+            image.program(&format!("/bin/{tool}"), &Path::new("/sbin").join(tool))?;
+        }
+        for (place, module) in MODULES.iter().enumerate() {
+            image.file(&format!("/modules/{place}.ko"), &kernel.module(module))?;
+        }
         "all".to_owned()
     };
     let initrd = kernel.directory.join("initrd");

@@ -38,9 +38,9 @@ impl Source {
         }
         let maps = [&turn, &table].map(|map| map.fd().as_fd().as_raw_fd());
         let code = code(maps, senders.len() as u32 - 1, branch(&frame)?, exit);
-        let program = bpf::Xdp {
+        let program = bpf::Program {
             code: &code,
-            ..bpf::Xdp::default()
+            ..bpf::Program::default()
         };
         let program =
             bpf::load(&program, &mut []).context("the kernel refuses the source of packets")?;

@@ -6,12 +6,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aya::maps::MapData;
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use aya_obj::{EbpfSectionKind, Function, Object, ProgramSection};
 use ringfence::engine::trial::put;
-use xtask::bpf::{self, Types, Xdp};
+use xtask::bpf::{self, Kind, Program, Types};
 
 /// The program takes packets of more than one buffer.
 const HAS_FRAGS: u32 = 1 << 5;
@@ -38,8 +38,12 @@ pub fn all(path: &str, level: u32, tail: usize) -> Result<bool> {
     for name in names {
         let program = &object.programs[name];
         let function = &object.functions[&program.function_key()];
-        let frags = matches!(program.section, ProgramSection::Xdp { frags: true, .. });
-        let flags = if frags { HAS_FRAGS } else { 0 };
+        let (kind, flags) = match program.section {
+            ProgramSection::Xdp { frags: true, .. } => (Kind::Xdp, HAS_FRAGS),
+            ProgramSection::Xdp { frags: false, .. } => (Kind::Xdp, 0),
+            ProgramSection::SchedClassifier => (Kind::Classifier, 0),
+            _ => bail!("the program {name} is of a type that is not known here"),
+        };
         let room = if level == 4 { SUMS_ROOM } else { LOG_ROOM };
         let mut log = vec![0; room];
         println!(
@@ -47,7 +51,7 @@ pub fn all(path: &str, level: u32, tail: usize) -> Result<bool> {
             function.instructions.len()
         );
         let begun = Instant::now();
-        let answer = load(function, flags, &btf, level, &mut log);
+        let answer = load(function, (kind, flags), &btf, level, &mut log);
         let took = begun.elapsed();
         let end = log.iter().position(|byte| *byte == 0).unwrap_or(room);
         let log = String::from_utf8_lossy(&log[..end]);
@@ -111,7 +115,7 @@ fn make_maps(object: &mut Object) -> Result<Vec<MapData>> {
 
 fn load(
     function: &Function,
-    flags: u32,
+    (kind, flags): (Kind, u32),
     btf: &OwnedFd,
     log_level: u32,
     log: &mut [u8],
@@ -129,7 +133,8 @@ fn load(
         lines: &lines,
         line_size: function.line_info_rec_size,
     };
-    let program = Xdp {
+    let program = Program {
+        kind,
         code,
         flags,
         types: Some(types),

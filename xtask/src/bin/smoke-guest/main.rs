@@ -4,6 +4,7 @@ mod daemon;
 mod load;
 mod report;
 mod scenario;
+mod silence;
 mod system;
 
 use anyhow::{Context, Result, bail};

@@ -11,9 +11,10 @@ use xtask::wire::Wire;
 
 use crate::daemon::{CONFIG, COUNTRIES, Daemon, ask};
 use crate::report::Report;
-use crate::system;
+use crate::silence;
+use crate::system::{self, Elsewhere};
 
-const GUARDED: &str = "sip0";
+pub const GUARDED: &str = "sip0";
 const OUTSIDE: &str = "wire0";
 const POLICY: &str = r#"
 mode = "enforce"
@@ -45,9 +46,11 @@ struct Cable {
 
 /// Runs all of it.
 pub fn run(report: &mut Report) -> Result<()> {
-    system::veth(GUARDED, OUTSIDE)?;
+    system::load_modules()?;
+    let elsewhere = Elsewhere::new()?;
+    elsewhere.cable(GUARDED, OUTSIDE)?;
     let cable = Cable {
-        outside: Wire::open(OUTSIDE)?,
+        outside: elsewhere.with(|| Ok(Wire::open(OUTSIDE)?))?,
         inside: Wire::open(GUARDED)?,
     };
     fs::write(CONFIG, POLICY)?;
@@ -63,6 +66,10 @@ pub fn run(report: &mut Report) -> Result<()> {
         format!("{mode} after {took:.1} s"),
     );
     verdicts(&cable, report)?;
+    let filter = silence::filters()?;
+    let found = format!("{filter:?}");
+    report.check("sees what is sent by a filter", filter.len() == 1, found);
+    silence::check("at first", &elsewhere, report)?;
 
     let before = reason(&ask(&["status"])?, "country");
     daemon.kill()?;
@@ -80,6 +87,9 @@ pub fn run(report: &mut Report) -> Result<()> {
         true,
         report,
     )?;
+    let left = silence::filters()?;
+    let found = format!("{left:?}");
+    report.check("without the daemon, the filter", left == filter, found);
 
     let (_daemon, took) = Daemon::start()?;
     let status = ask(&["status"])?;
@@ -95,6 +105,11 @@ pub fn run(report: &mut Report) -> Result<()> {
         after == before + 1,
         format!("country {before}, then {after}"),
     );
+    let taken = silence::filters()?;
+    let replaced = taken.len() == 1 && taken != filter;
+    let found = format!("{taken:?}");
+    report.check("the one filter is replaced", replaced, found);
+    silence::check("after it", &elsewhere, report)?;
 
     ask(&["country", "allow", "RU"])?;
     cable.expect(
@@ -115,6 +130,9 @@ pub fn run(report: &mut Report) -> Result<()> {
         report,
     )?;
     ask(&["stop"])?;
+    let left = silence::filters()?;
+    let found = format!("{left:?}");
+    report.check("after `stop`, no filter", left.is_empty(), found);
     cable.expect("after `stop`", PHONE, &phone_text(), true, report)
 }
 
