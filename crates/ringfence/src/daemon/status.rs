@@ -6,6 +6,7 @@ use ringfence_core::country::Country;
 use ringfence_core::reason::{Action, Reason};
 use serde_json::json;
 
+use super::guarded::Guarded;
 use super::state::Daemon;
 use crate::config::Mode;
 use crate::control::Answer;
@@ -49,13 +50,8 @@ impl Daemon {
         let mode = self.config.mode.to_string();
         let up = self.started.elapsed().as_secs();
         text.push_str(&format!("mode {mode}{}\nup {up} s\n", self.trial.tell()?));
-        for (name, index, how) in &self.guarded {
-            let state = if index.is_some() {
-                "guarded"
-            } else {
-                "NOT guarded"
-            };
-            text.push_str(&format!("{name} {state}: {how}\n"));
+        for interface in &self.guarded {
+            text.push_str(&format!("{}\n", interface.line()));
         }
         let verb = if self.config.mode == Mode::Enforce {
             "dropped"
@@ -105,11 +101,7 @@ impl Daemon {
                 "\nthe country data is {days} days old; name newer data with `country_db`"
             ));
         }
-        let interfaces: Vec<_> = self
-            .guarded
-            .iter()
-            .map(|(name, index, how)| json!({ "name": name, "index": index, "attached": index.is_some(), "mode": how }))
-            .collect();
+        let interfaces: Vec<_> = self.guarded.iter().map(Guarded::data).collect();
         Ok(Answer::done(
             text,
             json!({
