@@ -61,7 +61,7 @@ impl Fence {
     }
 
     /// The older way: a filter of the queueing discipline `clsact`, which stays until it is deleted.
-    fn attach_filter(&mut self, interface: &str) -> Result<(), ProgramError> {
+    pub(super) fn attach_filter(&mut self, interface: &str) -> Result<(), ProgramError> {
         // It may be there already, of somebody else too.
         let _ = tc::qdisc_add_clsact(interface);
         let kind = TcAttachType::Egress;
@@ -94,7 +94,7 @@ impl Fence {
         Ok(program.fd().map_err(Box::new)?.as_fd())
     }
 
-    fn egress_program_mut(&mut self) -> Result<&mut SchedClassifier, ProgramError> {
+    pub(super) fn egress_program_mut(&mut self) -> Result<&mut SchedClassifier, ProgramError> {
         self.ebpf
             .program_mut(PROGRAM)
             .ok_or(ProgramError::NotLoaded)?
