@@ -108,16 +108,21 @@ fn kinds() -> Vec<Kind> {
 }
 
 /// Two CPUs that this process may run on.
-fn two_cpus() -> Option<[usize; 2]> {
+pub fn two_cpus() -> Option<[usize; 2]> {
     let may = sched_getaffinity(Pid::from_raw(0)).unwrap();
     let mut cpus = (0..CpuSet::count()).filter(|cpu| may.is_set(*cpu).unwrap());
     Some([cpus.next()?, cpus.next()?])
 }
 
-fn send(wire: &Wire, cpu: usize, kinds: &[Kind]) {
+/// Keeps the calling thread on one CPU.
+pub fn stay_on(cpu: usize) {
     let mut cpus = CpuSet::new();
     cpus.set(cpu).unwrap();
     sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+}
+
+fn send(wire: &Wire, cpu: usize, kinds: &[Kind]) {
+    stay_on(cpu);
     for _ in 0..ROUNDS {
         for kind in kinds {
             wire.send(&kind.frame).unwrap();

@@ -1,5 +1,6 @@
 //! The daemon and its fence, with packets made by hand: under load, and from its start to its end.
 
+mod capped;
 mod counted;
 #[path = "../../../crates/ringfence/tests/kernel/frames.rs"]
 mod frames;

@@ -40,14 +40,17 @@ pub const FAILED: u8 = 1;
 /// The command line or the configuration is wrong.
 pub const WRONG: u8 = 2;
 
-/// A firewall for telephone systems.
+/// A firewall for telephone systems: decides in the kernel who may speak SIP to them.
+///
+/// `ringfence run` in shadow mode, the default, decides and reports and drops nothing.
 #[derive(Debug, Parser)]
 #[command(
     name = "ringfence",
     version,
     max_term_width = 78,
     propagate_version = true,
-    after_long_help = "Examples:\n  ringfence doctor\n  ringfence run --shadow\n  ringfence status"
+    after_long_help = "Examples:\n  ringfence demo\n  ringfence doctor\n  ringfence run --shadow\n  ringfence status\n\n\
+                       Exit codes: 0 done, or yes; 1 failed, or no; 2 the command line or the configuration is wrong"
 )]
 pub struct Cli {
     /// What every command takes.
@@ -98,21 +101,21 @@ pub enum Format {
 pub enum Command {
     /// Start the daemon: put the fence up and keep it up to date
     Run(run::Args),
-    /// Show how the fence stands
+    /// Show how the fence stands, and what it has passed and dropped
     Status(status::Args),
-    /// Show what was dropped, or would have been
+    /// Show single packets that were dropped or would be, and why
     Events(events::Args),
-    /// Read the configuration again
+    /// Read the configuration again and put it in force
     Reload(reload::Args),
     /// Take the fence down and end the daemon
     Stop(stop::Args),
     /// Keep the policy that is on trial
     Confirm(confirm::Args),
-    /// Sources that always pass
+    /// List, add or remove sources that always pass
     Permit(permit::Args),
-    /// Sources that never pass
+    /// List, add or remove sources that never pass
     Deny(deny::Args),
-    /// Ban an address
+    /// Ban an address for a while
     Ban(ban::Args),
     /// Lift a ban
     Unban(unban::Args),
@@ -122,11 +125,11 @@ pub enum Command {
     Country(country::Args),
     /// Check the configuration without touching anything
     Check(check::Args),
-    /// Judge the packets of a capture
+    /// Judge the packets of a capture (pcap or pcapng)
     Replay(replay::Args),
-    /// Tell what is known of addresses
+    /// Tell what is known of addresses: country, lists, ban
     Lookup(lookup::Args),
-    /// Show each step of a judgement
+    /// Tell why an address or a packet passes or not, step by step
     Explain(explain::Args),
     /// Show the fence at work, in network namespaces of its own
     Demo(demo::Args),

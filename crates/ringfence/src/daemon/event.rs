@@ -104,16 +104,28 @@ impl Record {
         } else {
             format!(" {}", self.signature)
         };
+        let class = if self.class.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", self.class)
+        };
         format!(
-            "{} {verdict} {source} {} {}/{} {} {}: {}{signature}{banned}",
+            "{} {verdict} {source} {} {}/{}{class} {}{signature}{banned}",
             self.time.strftime("%FT%TZ"),
             self.country,
             self.proto,
             self.dst_port,
-            self.class,
-            self.reason,
-            self.detail
+            why(self.reason, self.detail)
         )
+    }
+}
+
+/// A reason in words: its name, and what that leaves open.
+pub fn why(name: &str, detail: &str) -> String {
+    if name == detail {
+        name.to_owned()
+    } else {
+        format!("{name} ({detail})")
     }
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod bans;
 mod event;
+mod guarded;
 mod lists;
 mod lockout;
 mod options;

@@ -6,22 +6,21 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use ringfence_core::control::Interface as Place;
 use ringfence_core::country::Country;
 use ringfence_core::event::Event;
-use ringfence_core::packet::Link;
 use tokio::sync::broadcast;
 use tracing::{debug, error, info, warn};
 
 use super::event::Record;
+use super::guarded::Guarded;
 use super::options::Options;
 use super::trial::Trial;
 use super::trunks::Trunks;
 use crate::config::{AddressRange, Config, Mode};
 use crate::control::{Answer, serve};
 use crate::country::CountryData;
-use crate::engine::xdp::{Attached, Fate, Fence, Lists, boot_time};
-use crate::net::{self, LinkType, Watch};
+use crate::engine::xdp::{Fate, Fence, Lists, boot_time};
+use crate::net::{self, Watch};
 use crate::store::{Ban, CountryRule, ListKind, Store};
 use crate::tables::{self, Generation, Inputs, Names};
 
@@ -43,8 +42,8 @@ pub struct Daemon {
     pub(super) trunks: Trunks,
     pub(super) generation: u64,
     pub(super) trial: Trial,
-    /// Guarded interfaces in the order of their places, and how the program is attached where it is.
-    pub(super) guarded: Vec<(String, Option<u32>, String)>,
+    /// Guarded interfaces in the order of their places.
+    pub(super) guarded: Vec<Guarded>,
     pub(super) bans: BTreeMap<IpAddr, Ban>,
     pub(super) events: VecDeque<Record>,
     pub(super) followers: broadcast::Sender<Answer>,
@@ -205,38 +204,12 @@ impl Daemon {
         self.trunks.keep(&config);
         self.config = config;
         let old = std::mem::take(&mut self.guarded);
+        let known = |name: &str| old.iter().find(|known| known.name == name).cloned();
         self.guarded = names
             .into_iter()
-            .map(|name| {
-                old.iter()
-                    .find(|(known, ..)| *known == name)
-                    .cloned()
-                    .unwrap_or((name, None, String::new()))
-            })
+            .map(|name| known(&name).unwrap_or_else(|| Guarded::new(name)))
             .collect();
         Ok(())
-    }
-
-    fn place(&self, name: &str) -> Place {
-        match self
-            .watch
-            .interfaces()
-            .iter()
-            .find(|found| found.name == name)
-        {
-            // An index that no packet has: the place stays taken while the interface is away.
-            None => Place {
-                index: u32::MAX,
-                link: Link::Ethernet as u32,
-            },
-            Some(found) => {
-                let raw = found.link_type == LinkType::RawIp;
-                Place {
-                    index: found.index,
-                    link: if raw { Link::RawIp } else { Link::Ethernet } as u32,
-                }
-            }
-        }
     }
 
     fn interface_names(&self, config: &Config) -> Result<Vec<String>> {
@@ -253,7 +226,7 @@ impl Daemon {
             .collect();
         if names.is_empty() {
             // The default route may be away for a moment.
-            names.extend(self.guarded.iter().map(|(name, ..)| name.clone()));
+            names.extend(self.guarded.iter().map(|known| known.name.clone()));
         }
         if names.is_empty() {
             bail!(
@@ -296,71 +269,6 @@ impl Daemon {
             }
         }
         Ok(inputs)
-    }
-
-    /// Follows interfaces that came and went.
-    pub fn stand(&mut self) -> Result<()> {
-        let places: Vec<_> = self
-            .guarded
-            .iter()
-            .map(|(name, ..)| self.place(name))
-            .collect();
-        self.fence.guard(&places, self.config.events_per_second)?;
-        self.attach()
-    }
-
-    /// Attaches wherever it is not, and detaches where it no longer should be. An error is that of the first interface
-    /// that could not be guarded.
-    pub fn attach(&mut self) -> Result<()> {
-        for name in self.fence.attached() {
-            if !self.guarded.iter().any(|(guarded, ..)| *guarded == name) {
-                info!("{name} is no longer guarded");
-                self.fence.detach(&name)?;
-            }
-        }
-        let mut failed = None;
-        for (name, attached, how) in &mut self.guarded {
-            let found = self
-                .watch
-                .interfaces()
-                .iter()
-                .find(|found| found.name == *name);
-            let Some(found) = found else {
-                if attached.take().is_some() || how.is_empty() {
-                    warn!("the interface {name} is not there; it is guarded as soon as it comes");
-                    *how = "not there".into();
-                }
-                continue;
-            };
-            if *attached == Some(found.index) {
-                continue;
-            }
-            *how = match self.fence.attach(name, found.index) {
-                // The others are guarded all the same.
-                Err(error) => {
-                    *how = error.to_string();
-                    failed.get_or_insert(error);
-                    continue;
-                }
-                Ok(Attached::Driver) => "driver".to_owned(),
-                Ok(Attached::Generic { why }) => {
-                    format!("generic, since the driver's mode was refused: {why}")
-                }
-                Ok(Attached::TakenOver) => match found.xdp {
-                    Some(net::XdpAttachment {
-                        mode: net::XdpMode::Generic,
-                        ..
-                    }) => "generic, taken over".to_owned(),
-                    _ => "driver, taken over".to_owned(),
-                },
-            };
-            if let Err(error) = self.fence.attach_egress(name, found.index) {
-                warn!("{error}");
-            }
-            *attached = Some(found.index);
-            info!("guarding {name} ({how})");
-        }
-        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Takes in an event; the two ends of a TCP session that is to be ended, if it is.

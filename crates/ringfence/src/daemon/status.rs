@@ -1,13 +1,17 @@
 //! How the fence stands.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use ringfence_core::control::EventCount;
 use ringfence_core::country::Country;
 use ringfence_core::reason::{Action, Reason};
 use serde_json::json;
 
+use super::event::why;
+use super::guarded::Guarded;
 use super::state::Daemon;
-use crate::config::Mode;
+use crate::config::{Mode, Period};
 use crate::control::Answer;
 use crate::country::CountryData;
 use crate::engine::xdp::boot_time;
@@ -16,7 +20,6 @@ impl Daemon {
     pub(super) fn status(&mut self) -> Result<Answer> {
         let counts = self.fence.counts()?;
         let (mut passed, mut dropped, mut reasons) = (0, 0, serde_json::Map::new());
-        let mut text = String::new();
         let mut lines = Vec::new();
         for reason in Reason::ALL {
             let packets: u64 = counts.iter().map(|service| service[*reason as usize]).sum();
@@ -30,11 +33,8 @@ impl Daemon {
                 } else {
                     "pass"
                 };
-                lines.push(format!(
-                    "  {packets:>10}  {action} {} ({})",
-                    reason.name(),
-                    reason.detail()
-                ));
+                let why = why(reason.name(), reason.detail());
+                lines.push(format!("  {packets:>10}  {action} {why}"));
                 let entry = reasons
                     .entry(reason.name())
                     .or_insert_with(|| json!({ "pass": 0, "drop": 0 }));
@@ -48,14 +48,13 @@ impl Daemon {
             .map(|end| end.saturating_sub(now) / 1_000_000_000);
         let mode = self.config.mode.to_string();
         let up = self.started.elapsed().as_secs();
-        text.push_str(&format!("mode {mode}{}\nup {up} s\n", self.trial.tell()?));
-        for (name, index, how) in &self.guarded {
-            let state = if index.is_some() {
-                "guarded"
-            } else {
-                "NOT guarded"
-            };
-            text.push_str(&format!("{name} {state}: {how}\n"));
+        let ran = Period::from(Duration::from_secs(up));
+        let mut text = format!(
+            "mode {mode}{}\nthe daemon has run for {ran}\n",
+            self.trial.tell()?
+        );
+        for interface in &self.guarded {
+            text.push_str(&format!("{}\n", interface.line()));
         }
         let verb = if self.config.mode == Mode::Enforce {
             "dropped"
@@ -66,15 +65,20 @@ impl Daemon {
         for line in trunks {
             text.push_str(&format!("{line}\n"));
         }
-        text.push_str(&format!("packets: {passed} passed, {dropped} {verb}"));
+        text.push_str(&format!(
+            "packets since the fence was put up: {passed} passed, {dropped} {verb}"
+        ));
         for line in &lines {
             text.push_str(&format!("\n{line}"));
         }
         let mut top: Vec<_> = self.sources.iter().collect();
         top.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         top.truncate(10);
+        if !top.is_empty() {
+            text.push_str("\nsources told of most often:");
+        }
         for (source, count) in &top {
-            text.push_str(&format!("\n  {count:>10}  events from {source}"));
+            text.push_str(&format!("\n  {count:>10}  {source}"));
         }
         let mut countries: Vec<_> = (0..=255)
             .map(Country::from_number)
@@ -89,11 +93,25 @@ impl Daemon {
         let events = self.fence.event_counts()?;
         let event = |what: EventCount| events[what as usize];
         text.push_str(&format!(
-            "\nevents: {} reported, {} sampled, {} limited, {} lost\n{} prefixes listed, {} bans",
+            "\ndrops told as events: {}; not told: {} of a source just told, {} above `events_per_second`, {} lost",
             event(EventCount::Reported),
             event(EventCount::Sampled),
             event(EventCount::Limited),
             event(EventCount::Lost),
+        ));
+        for (what, words) in [
+            (
+                EventCount::Silenced,
+                "packets of dropped connections were kept from leaving",
+            ),
+            (EventCount::BansLost, "bans found no room"),
+        ] {
+            if event(what) != 0 {
+                text.push_str(&format!("\n{} {words}", event(what)));
+            }
+        }
+        text.push_str(&format!(
+            "\nprefixes listed (lists, trunks, proxies, own addresses): {}; bans: {}",
             self.fence.listed(),
             self.bans.len(),
         ));
@@ -105,11 +123,7 @@ impl Daemon {
                 "\nthe country data is {days} days old; name newer data with `country_db`"
             ));
         }
-        let interfaces: Vec<_> = self
-            .guarded
-            .iter()
-            .map(|(name, index, how)| json!({ "name": name, "index": index, "attached": index.is_some(), "mode": how }))
-            .collect();
+        let interfaces: Vec<_> = self.guarded.iter().map(Guarded::data).collect();
         Ok(Answer::done(
             text,
             json!({

@@ -31,7 +31,8 @@ pub struct TcpSession {
     pub remote: SocketAddr,
 }
 
-/// Ends the TCP session that packets from `src` to `dst` belong to: `dst` is this host's end. Both ends get a reset.
+/// Ends the TCP session that packets from `src` to `dst` belong to: `dst` is this host's end. Its owner is told by an
+/// error; the reset that the kernel sends the peer leaves only where the fence lets it.
 /// False where there is no such session, or it is already closing in TIME-WAIT. A listening socket is never touched.
 ///
 /// Source: SOCK_DESTROY, Linux 4.5; it takes CAP_NET_ADMIN and CONFIG_INET_DIAG_DESTROY.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuValues};
+use aya::programs::{SchedClassifier, TcAttachType};
 use ringfence::engine::xdp::{Fate, Fence, Lists, boot_time};
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Cause};
@@ -33,9 +34,27 @@ fn fill(fence: &mut Fence) {
     fence.put(&policy, Some(&countries), Lists::new()).unwrap();
 }
 
-fn attach(fence: &Fence) {
+fn attach(fence: &mut Fence) {
     let index = nix::net::if_::if_nametoindex("sip.0").unwrap();
     fence.attach("sip.0", index).unwrap();
+    fence.attach_egress("sip.0", index).unwrap();
+}
+
+/// The numbers of the programs that judge what comes in and see what is sent: one each. Linux before 6.6 tells none of
+/// the second.
+fn programs(place: &Place) -> (u32, Option<u32>) {
+    let sent = SchedClassifier::query_tcx("sip.0", TcAttachType::Egress).ok();
+    let sent = sent.map(|(_, sent)| {
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        sent[0].id()
+    });
+    (place.program().unwrap(), sent)
+}
+
+fn assert_others(place: &Place, before: (u32, Option<u32>)) {
+    let now = programs(place);
+    let sent = now.1.is_none_or(|sent| Some(sent) != before.1);
+    assert!(now.0 != before.0 && sent, "{before:?}, then {now:?}");
 }
 
 /// A fence that stands, with a ban and a counter, and no daemon.
@@ -43,7 +62,7 @@ fn stand(place: &Place) {
     let mut fence = Fence::load(place.path(), false).unwrap();
     fill(&mut fence);
     fence.ban(BANNED, &ban(600)).unwrap();
-    attach(&fence);
+    attach(&mut fence);
     let counters = MapData::from_pin(place.layout(LAYOUT).join("COUNTERS")).unwrap();
     let mut counters = PerCpuArray::<_, u64>::try_from(Map::PerCpuArray(counters)).unwrap();
     let cpus = aya::util::nr_cpus().unwrap();
@@ -53,28 +72,33 @@ fn stand(place: &Place) {
     counters.set(COUNTED.0, values, 0).unwrap();
 }
 
-fn assert_moved(place: &Place, fence: &mut Fence, before: Option<u32>) {
-    let now = place.program();
-    assert!(now.is_some() && now != before, "{now:?}");
+fn assert_moved(place: &Place, fence: &mut Fence, before: (u32, Option<u32>)) {
+    assert_others(place, before);
     let bans = fence.scan_bans(boot_time().unwrap()).unwrap();
     assert_eq!(bans.len(), 1);
     assert_eq!(bans[0].0, BANNED);
     let counts = fence.counts().unwrap();
     assert_eq!(counts.as_flattened()[COUNTED.0 as usize], COUNTED.1);
-    assert!(place.layout(LAYOUT).join("link-sip%2e0").exists());
+    let pinned = |pin| place.layout(LAYOUT).join(pin).exists();
+    assert!(pinned("link-sip%2e0"));
+    assert_eq!(pinned("out-sip%2e0"), before.1.is_some());
     assert!(!place.layout(0).exists());
 }
 
 #[test]
 fn a_crash_at_any_point_leaves_a_program_and_the_next_start_completes_it() {
-    const STEPS: [fn(&Place, &mut Fence); 6] = [
+    fn rename(place: &Place, pin: &str) {
+        let link = |layout| place.layout(layout).join(pin);
+        if link(0).exists() {
+            fs::rename(link(0), link(LAYOUT)).unwrap();
+        }
+    }
+    const STEPS: [fn(&Place, &mut Fence); 7] = [
         |_, _| {},
         |_, fence| assert!(!fence.inherit().unwrap().is_empty()),
         |_, fence| fill(fence),
-        |place, _| {
-            let link = |layout| place.layout(layout).join("link-sip%2e0");
-            fs::rename(link(0), link(LAYOUT)).unwrap();
-        },
+        |place, _| rename(place, "link-sip%2e0"),
+        |place, _| rename(place, "out-sip%2e0"),
         |_, fence| attach(fence),
         |place, _| fs::remove_file(place.layout(0).join("BANS")).unwrap(),
     ];
@@ -82,19 +106,18 @@ fn a_crash_at_any_point_leaves_a_program_and_the_next_start_completes_it() {
         privileged(|place| {
             stand(place);
             place.age(0);
-            let before = place.program();
-            assert!(before.is_some());
+            let before = programs(place);
             let mut fence = Fence::load(place.path(), false).unwrap();
             for step in &STEPS[..=crash] {
                 step(place, &mut fence);
-                assert!(place.program().is_some(), "before crash {crash}");
+                programs(place);
             }
             drop(fence);
-            assert!(place.program().is_some(), "after crash {crash}");
+            programs(place);
             let mut fence = Fence::load(place.path(), false).unwrap();
             fence.inherit().unwrap();
             fill(&mut fence);
-            attach(&fence);
+            attach(&mut fence);
             fence.leave_others().unwrap();
             assert_moved(place, &mut fence, before);
         });
@@ -106,7 +129,7 @@ fn bans_of_the_last_moment_come_along() {
     privileged(|place| {
         stand(place);
         place.age(0);
-        let before = place.program();
+        let before = programs(place);
         let mut fence = Fence::load(place.path(), false).unwrap();
         fence.inherit().unwrap();
         fill(&mut fence);
@@ -115,7 +138,7 @@ fn bans_of_the_last_moment_come_along() {
         let longer = ban(3600);
         let value: [u8; 16] = zerocopy::transmute!(longer);
         bans.insert(BANNED.octets(), value, 0).unwrap();
-        attach(&fence);
+        attach(&mut fence);
         fence.leave_others().unwrap();
         assert_moved(place, &mut fence, before);
         let bans = fence.scan_bans(boot_time().unwrap()).unwrap();
@@ -149,7 +172,7 @@ fn what_is_not_known_is_told_and_left() {
         let text = told[0].to_string();
         assert!(text.ends_with("the bans of the store hold"), "{text}");
         fill(&mut fence);
-        attach(&fence);
+        attach(&mut fence);
         fence.leave_others().unwrap();
         assert!(place.program().is_some());
         assert!(!old.exists() && !place.layout(LAYOUT + 8).exists());
@@ -164,14 +187,13 @@ fn the_daemon_upgrades_a_standing_fence() {
         let daemon = Daemon::start(place, "old", "", &[]);
         daemon.done(&["ban", "192.0.2.7"]);
         drop(daemon);
-        let before = place.program();
+        let before = programs(place);
         place.age(0);
         // With another state directory the ban can come from the old maps alone.
         let daemon = Daemon::start(place, "new", "", &[]);
         let bans = daemon.done(&["bans"]);
         assert!(bans.starts_with("192.0.2.7 manual until"), "{bans}");
-        let now = place.program();
-        assert!(now.is_some() && now != before, "{now:?}");
+        assert_others(place, before);
         assert!(!place.layout(0).exists());
         let log = daemon.kill();
         assert!(log.contains("BANS of layout v0: 1 copied"), "{log}");

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use super::raw::{FLAG_DRIVER, FLAG_GENERIC, Link};
-use super::{Fence, FenceError, egress};
+use super::{Fence, FenceError, Pins, egress};
 
 /// How the program came to an interface.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Fence {
     /// layout, the program in it is replaced: no packet passes unjudged.
     pub fn attach(&self, interface: &str, index: u32) -> Result<Attached, FenceError> {
         let program = self.program()?;
-        self.adopt(interface, index)?;
+        self.adopt(Pins::link, interface, index)?;
         let path = self.pins.link(interface);
         let failed = |action| {
             let path = path.clone();
@@ -80,12 +81,18 @@ impl Fence {
 
     /// Gives another layout's pin of a link that lives the name that ours would have. It is one step: at no time is the
     /// link without a pin.
-    fn adopt(&self, interface: &str, index: u32) -> Result<(), FenceError> {
+    pub(super) fn adopt(
+        &self,
+        pin: fn(&Pins, &str) -> PathBuf,
+        interface: &str,
+        index: u32,
+    ) -> Result<(), FenceError> {
         for other in self.pins.others()? {
-            let path = other.link(interface);
+            let path = pin(&other, interface);
             if Link::open(&path).is_ok_and(|link| link.interface().is_ok_and(|i| i == Some(index)))
             {
-                fs::rename(&path, self.pins.link(interface)).map_err(|source| FenceError::Pin {
+                let ours = pin(&self.pins, interface);
+                fs::rename(&path, ours).map_err(|source| FenceError::Pin {
                     action: "move",
                     path,
                     source,

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 
+use aya::programs::links::Link as _;
 use aya::programs::tc::{NlOptions, SchedClassifierLink, TcHandle};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc};
 
 use super::raw::Link;
-use super::{Fence, FenceError};
+use super::{Fence, FenceError, Pins};
 
 pub(super) const PROGRAM: &str = "egress";
 
@@ -17,8 +18,9 @@ const HANDLE: TcHandle = TcHandle::new(0, 1);
 
 impl Fence {
     /// Attaches the program for what this host sends to an interface, so that it stays there without the daemon. Where
-    /// it is attached already, by this or an earlier daemon, the program is replaced.
+    /// it is attached already, by this or an earlier daemon, of whatever layout, the program is replaced.
     pub fn attach_egress(&mut self, interface: &str, index: u32) -> Result<(), FenceError> {
+        self.adopt(Pins::egress, interface, index)?;
         let path = self.pins.egress(interface);
         let failed = |action| {
             let path = path.clone();
@@ -59,7 +61,7 @@ impl Fence {
     }
 
     /// The older way: a filter of the queueing discipline `clsact`, which stays until it is deleted.
-    fn attach_filter(&mut self, interface: &str) -> Result<(), ProgramError> {
+    pub(super) fn attach_filter(&mut self, interface: &str) -> Result<(), ProgramError> {
         // It may be there already, of somebody else too.
         let _ = tc::qdisc_add_clsact(interface);
         let kind = TcAttachType::Egress;
@@ -92,7 +94,7 @@ impl Fence {
         Ok(program.fd().map_err(Box::new)?.as_fd())
     }
 
-    fn egress_program_mut(&mut self) -> Result<&mut SchedClassifier, ProgramError> {
+    pub(super) fn egress_program_mut(&mut self) -> Result<&mut SchedClassifier, ProgramError> {
         self.ebpf
             .program_mut(PROGRAM)
             .ok_or(ProgramError::NotLoaded)?
@@ -100,7 +102,11 @@ impl Fence {
     }
 }
 
-/// Removes the filter of [`Fence::attach_egress`] from an interface, where it is one.
+/// Removes the filter of [`Fence::attach_egress`] from an interface, where it is one. Others' filters stay, and so does
+/// the queueing discipline, which may be theirs.
 pub(super) fn detach_filter(interface: &str) {
-    let _ = tc::qdisc_detach_program(interface, TcAttachType::Egress, PROGRAM);
+    let kind = TcAttachType::Egress;
+    if let Ok(link) = SchedClassifierLink::attached(interface, kind, PRIORITY, HANDLE, None) {
+        let _ = link.detach();
+    }
 }

@@ -64,9 +64,7 @@ pub enum FenceError {
     #[error("the kernel does not take the program of the fence: {0}")]
     Program(#[from] Box<aya::programs::ProgramError>),
     /// What this host sends is not seen.
-    #[error(
-        "cannot attach to what {interface} sends: {source}; a connection that is dropped may answer with a reset"
-    )]
+    #[error("cannot attach to what {interface} sends: {source}")]
     Egress {
         /// The interface.
         interface: String,

@@ -258,10 +258,11 @@ impl Fence {
                 room,
             });
         }
-        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
-        let share = events_per_second.div_ceil(cpus).max(1);
+        // Packets come to CPUs that this process may not run on, too.
+        let cpus = aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u32);
+        let share = events_per_second.div_ceil(cpus);
         let mut next = self.control;
-        next.events = Limit::new(share, 1_000_000_000, share);
+        next.events = Limit::new(events_per_second, 1_000_000_000 * u64::from(cpus), share);
         next.interfaces = [Interface::default(); INTERFACES];
         next.interfaces[..interfaces.len()].copy_from_slice(interfaces);
         if self.filled {

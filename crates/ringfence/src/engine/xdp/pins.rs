@@ -176,8 +176,10 @@ impl Pins {
         }
         // A link to elsewhere, planted by another user, would have files removed there.
         is_ours(root.clone())?;
-        for interface in self.interfaces() {
-            egress::detach_filter(&interface);
+        for pins in self.others()?.iter().chain([self]) {
+            for interface in pins.interfaces() {
+                egress::detach_filter(&interface);
+            }
         }
         let mut any = false;
         for version in names(&root)? {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use aya::programs::TcAttachType;
+use aya::programs::tc::{NlOptions, TcAttachOptions};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Listed, list_flags};
@@ -12,7 +14,7 @@ use tempfile::TempDir;
 use zerocopy::FromZeros;
 
 use super::raw::Table;
-use super::{Attached, Fence, FenceError, Lists, Pins};
+use super::{Attached, Fence, FenceError, Lists, Pins, egress};
 
 /// A BPF file system for one test.
 struct Bpffs(TempDir);
@@ -177,6 +179,46 @@ fn a_fence_is_taken_over_in_place() {
             assert!(Pins::below(bpffs.path()).remove().unwrap());
         });
         run.join().unwrap();
+    });
+}
+
+/// The filters of what an interface sends, by priority.
+fn filters() -> Vec<String> {
+    let command = ["filter", "show", "dev", "sip0", "egress"];
+    let shown = Command::new("tc").args(command).output().unwrap().stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    let filters = shown.lines().filter(|line| line.contains(" handle "));
+    let priority = |line: &str| line.split(' ').nth(4).unwrap_or_default().to_owned();
+    filters.map(priority).collect()
+}
+
+#[test]
+fn a_filter_of_what_is_sent_is_one_and_no_other_is_removed() {
+    let Some(bpffs) = Bpffs::mount() else { return };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            ip("link add sip0 type veth peer name sip1");
+            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            fence.attach_filter("sip0").unwrap();
+            // Another owner's, of a program with the same name.
+            let other = TcAttachOptions::Netlink(NlOptions {
+                priority: 7,
+                ..NlOptions::default()
+            });
+            let program = fence.egress_program_mut().unwrap();
+            let kind = TcAttachType::Egress;
+            let other = program.attach_with_options("sip0", kind, other).unwrap();
+            std::mem::forget(program.take_link(other).unwrap());
+            drop(fence);
+            assert_eq!(filters(), ["7", "21062"]);
+
+            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            fence.attach_filter("sip0").unwrap();
+            assert_eq!(filters(), ["7", "21062"]);
+            egress::detach_filter("sip0");
+            assert_eq!(filters(), ["7"]);
+        });
     });
 }
 

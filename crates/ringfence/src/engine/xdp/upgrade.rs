@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::clock::boot_time;
 use super::layout::{EVENTS, MAPS, Shape};
 use super::raw::Table;
-use super::{Fence, FenceError, Pins};
+use super::{Fence, FenceError, Pins, egress};
 
 /// A map whose elements are copied out of other layouts.
 struct Heir {
@@ -108,12 +108,18 @@ impl Fence {
         Ok(told)
     }
 
-    /// Removes the pins of other layouts, once no interface needs their links; the bans that their programs made up
-    /// to the end are copied before.
+    /// Removes the pins of other layouts, once no interface needs their links, and the filters of interfaces that are no
+    /// longer guarded; the bans that their programs made up to the end are copied before.
     pub fn leave_others(&mut self) -> Result<(), FenceError> {
         for other in self.pins.others()? {
             if heir(&other, "BANS").is_ok() {
                 self.inherit_bans(&other)?;
+            }
+            let guarded = self.pins.interfaces();
+            for interface in other.interfaces() {
+                if !guarded.contains(&interface) {
+                    egress::detach_filter(&interface);
+                }
             }
             other.remove_layout()?;
         }
