@@ -207,11 +207,11 @@ pub(crate) const fn first(marks: u64) -> u32 {
     marks.trailing_zeros() >> 3
 }
 
-/// ASCII letters of `word` in lower case; other bytes may change too, but not into letters that
-/// they were not, nor the colon.
+/// ASCII letters of `word` in lower case. Bytes below `@` stay what they are, and no byte becomes a
+/// letter that it was not.
 #[inline(always)]
 pub const fn lower(word: u64) -> u64 {
-    word | every(0x20)
+    word | (word & every(0x40)) >> 1
 }
 
 /// The first `count` bytes of a word, at most 8.

@@ -4,7 +4,7 @@ use crate::automaton::{DEAD, LOCATIONS, Location};
 use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
-use crate::scan::{KINDS, Kind, Scan, Span, Stops, WINDOW, every, head, lower, text};
+use crate::scan::{KINDS, Kind, Scan, Span, Stops, WINDOW, every, first, head, lower, text, zeros};
 use crate::search::{PARAMETERS, closing_quote, digest_of, find, find_parameter, trimmed};
 use core::hint::black_box;
 
@@ -21,26 +21,35 @@ pub enum Start {
     Missing,
 }
 
-/// The class of a request by its method, in any case: servers are not strict about it.
+/// The class of a request by its method, in any case: servers are not strict about it, nor about the
+/// white space behind it.
 #[inline(always)]
 fn class(scan: &Scan, at: u32) -> Class {
     let word = lower(scan.word(at));
+    let blanks = zeros(word & every(0xe0)) | zeros(word ^ every(b' '));
+    let name = if blanks == 0 {
+        word
+    } else {
+        head(word, first(blanks))
+    };
     let next = scan.byte(at + 8);
-    if word == const { text(b"register") } && next == b' ' {
+    let ends = blanks != 0 || next <= b' ';
+    if name == const { text(b"register") } && ends {
         Class::Register
-    } else if head(word, 7) == const { text(b"invite ") } {
+    } else if name == const { text(b"invite") } {
         Class::Invite
-    } else if word == const { text(b"options ") } {
+    } else if name == const { text(b"options") } {
         Class::Options
-    } else if word == const { text(b"subscrib") } && next | 0x20 == b'e' {
+    } else if name == const { text(b"subscrib") } && next | 0x20 == b'e' {
         Class::Subscribe
-    } else if word == const { text(b"publish ") } {
+    } else if name == const { text(b"publish") } {
         Class::Publish
-    } else if word == const { text(b"message ") } {
+    } else if name == const { text(b"message") } {
         Class::Message
     } else if head(word, 4) == const { text(b"ack ") }
         || head(word, 7) == const { text(b"cancel ") }
     {
+        // They pass without a domain: what a server may take for another method is none of them.
         Class::InDialogue
     } else {
         Class::Other
@@ -234,9 +243,13 @@ fn uri<B: Bench>(scan: &mut Scan, span: Span, display: Span) -> Parts {
     }
 }
 
-/// Whether the To header has a tag: the request is part of a dialogue, or says so.
+/// Whether the To header has a tag: the request is part of a dialogue, or says so. Servers do not
+/// agree on what is no plain name-addr or addr-spec with its parameters: that has none.
 #[inline(always)]
 pub fn has_to_tag<B: Bench>(scan: &mut Scan) -> bool {
+    if scan.repeated(Kind::To) {
+        return false;
+    }
     let value = scan.span(Kind::To);
     let mut to = trimmed::<B>(scan, value);
     // A display name may hold anything, what looks like a tag among it.
@@ -244,25 +257,26 @@ pub fn has_to_tag<B: Bench>(scan: &mut Scan) -> bool {
         to.from += 1;
         to.from = closing_quote::<B>(scan, to) + 1;
     }
-    // Behind the URI's angle brackets: a parameter of the URI itself is no tag.
-    let angle = find::<B>(scan, to, b'>', b'>');
+    let angle = find::<B>(scan, to, b'<', b'"');
     if angle < to.to {
+        // Behind the URI's angle brackets: a parameter of the URI itself is no tag.
         to.from = angle + 1;
-        if to.from == to.to {
+        let end = find::<B>(scan, to, b'>', b'"');
+        if scan.byte(angle) == b'"' || end >= to.to || scan.byte(end) == b'"' {
             return false;
         }
-        if head(lower(scan.word(to.from)), 5) == const { text(b";tag=") } {
-            return true;
-        }
+        to.from = end + 1;
     }
-    tag_among::<B>(scan, to)
+    // An escape may spell the name of a parameter, and some servers let a header end at `&`.
+    find::<B>(scan, to, b'%', b'&') >= to.to && tag_among::<B>(scan, to)
 }
 
-/// Whether one of the parameters in `value` is a tag, also with white space around its name.
-/// Quoted values are passed over.
+/// Whether one of the parameters in `value` is a tag, also with white space around its name, and
+/// none is a tag without a value. Quoted values are passed over.
 #[inline(always)]
 fn tag_among<B: Bench>(scan: &mut Scan, value: Span) -> bool {
     scan.place = value.from;
+    scan.turn = 0;
     let mut n = 0;
     while n < 2 * PARAMETERS {
         let rest = Span {
@@ -271,26 +285,38 @@ fn tag_among<B: Bench>(scan: &mut Scan, value: Span) -> bool {
         };
         let mark = find::<B>(scan, rest, b';', b'"');
         if mark >= value.to {
-            break;
+            return scan.turn == 1;
         }
         let behind = Span {
             from: mark + 1,
             to: value.to,
         };
-        if scan.byte(mark) == b'"' {
-            scan.place = closing_quote::<B>(scan, behind) + 1;
+        scan.place = if scan.byte(mark) == b'"' {
+            closing_quote::<B>(scan, behind) + 1
         } else {
-            let name = trimmed::<B>(scan, behind).from;
+            let name = after_blanks::<B>(scan, behind.from, value.to);
+            let follows = name + 3;
             if head(lower(scan.word(name)), 3) == const { text(b"tag") }
-                && matches!(scan.byte(name + 3), b'=' | b' ' | b'\t')
+                && !may_begin(scan.byte(follows))
             {
-                return true;
+                let equals = after_blanks::<B>(scan, follows, value.to);
+                let first = after_blanks::<B>(scan, equals + 1, value.to);
+                if scan.byte(equals) != b'=' || first >= value.to || !may_begin(scan.byte(first)) {
+                    return false;
+                }
+                scan.turn = 1;
             }
-            scan.place = behind.from;
-        }
+            behind.from
+        };
         n += 1;
     }
     false
+}
+
+/// The first byte from `from` on that is no white space.
+#[inline(always)]
+fn after_blanks<B: Bench>(scan: &mut Scan, from: u32, to: u32) -> u32 {
+    trimmed::<B>(scan, Span { from, to }).from
 }
 
 /// What makes a retransmission recognisable: the branch of the top Via (RFC 3261, section 17.1.3),
