@@ -32,8 +32,8 @@ pub struct TcpSession {
 }
 
 /// Ends the TCP session that packets from `src` to `dst` belong to: `dst` is this host's end. Its owner is told by an
-/// error; the reset that the kernel sends the peer leaves only where the fence lets it.
-/// False where there is no such session, or it is already closing in TIME-WAIT. A listening socket is never touched.
+/// error; the reset that the kernel sends the peer leaves only where the fence lets it. False where there is no such
+/// session, or it is already closing in TIME-WAIT. A listening socket is never touched.
 ///
 /// Source: SOCK_DESTROY, Linux 4.5; it takes CAP_NET_ADMIN and CONFIG_INET_DIAG_DESTROY.
 pub fn destroy_tcp(src: SocketAddr, dst: SocketAddr) -> Result<bool, NetError> {
