@@ -97,6 +97,8 @@ pub const KINDS: usize = 32;
 const PHASE_START: u32 = 0;
 const PHASE_HEADERS: u32 = 1;
 const PHASE_BODY: u32 = 2;
+/// Servers do not agree on where the lines end.
+const PHASE_DISPUTED: u32 = 3;
 
 /// Most walks over one message.
 pub const JOBS: usize = 64;
@@ -307,6 +309,12 @@ impl Scan {
         self.twice >> (kind as u32) & 1 == 1
     }
 
+    /// Whether a bare carriage return or a NUL stands before the end of the headers.
+    #[inline(always)]
+    pub fn disputed(&self) -> bool {
+        self.phase == PHASE_DISPUTED
+    }
+
     /// The byte after the blank line, where it is in the window.
     #[inline(always)]
     pub fn headers_end(&self) -> Option<u32> {
@@ -337,27 +345,34 @@ impl Scan {
         self.pending = self.breaks[0];
     }
 
-    /// Marks the line feeds of the text.
+    /// Marks the line feeds of the text, and what some servers take for the end of a line or of the
+    /// text: a NUL that no backslash stands before, and the byte behind a bare carriage return.
     #[inline(always)]
     pub(crate) fn mark_breaks(&mut self) {
+        let mut before = 0;
         let mut block = 0;
         while block < BLOCKS && block as u32 * 64 <= self.length {
             let mut bits = 0u64;
             let mut n = 0;
             while n < 8 {
-                let marks = zeros(self.window[block * 8 + n] ^ every(b'\n')) >> 7;
+                let word = self.window[block * 8 + n];
+                // In the place of each byte the one before it.
+                before = word << 8 | before >> 56;
+                let feeds = zeros(word ^ every(b'\n'));
+                let bare = zeros(before ^ every(b'\r')) & !feeds;
+                let ends = zeros(word) & !zeros(before ^ every(b'\\'));
+                let marks = (feeds | bare | ends) >> 7;
+                before = word;
                 // Gathers the low bit of each byte in the topmost byte.
                 bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
                 n += 1;
             }
-            // Behind the text lies what an older packet left.
-            let left = self.length.wrapping_sub(block as u32 * 64);
-            if left < 64 {
-                bits &= (1 << left) - 1;
-            }
             self.breaks[block] = bits;
             block += 1;
         }
+        // Behind the text lies what an older packet left.
+        let last = (black_box(self.length) >> 6) as usize & (BLOCKS - 1);
+        self.breaks[last] &= (1 << (self.length & 63)) - 1;
     }
 
     /// Forgets all walks.
@@ -541,6 +556,13 @@ impl Step for Lines {
             return true;
         }
         scan.pending &= scan.pending - 1;
+        if feed < scan.length && scan.byte(feed) != b'\n' {
+            if scan.phase == PHASE_BODY {
+                return false;
+            }
+            scan.phase = PHASE_DISPUTED;
+            return true;
+        }
         let from = scan.line;
         scan.line = feed + 1;
         let mut to = feed;

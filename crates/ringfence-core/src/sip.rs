@@ -115,6 +115,9 @@ pub fn start_line<B: Bench>(scan: &mut Scan) -> Span {
 /// Reads the start line that the line loop found.
 #[inline(always)]
 pub fn start<B: Bench>(scan: &mut Scan) -> Start {
+    if scan.disputed() {
+        return Start::Foreign;
+    }
     if !scan.has(Kind::StartLine) {
         return Start::Missing;
     }
@@ -270,8 +273,10 @@ pub fn has_to_tag<B: Bench>(scan: &mut Scan) -> bool {
         }
         to.from = end + 1;
     }
-    // An escape may spell the name of a parameter, and some servers let a header end at `&`.
-    find::<B>(scan, to, b'%', b'&') >= to.to && tag_among::<B>(scan, to)
+    // An escape may spell the name of a parameter; some servers let a value end at `,` or `&`.
+    find::<B>(scan, to, b'%', b'&') >= to.to
+        && find::<B>(scan, to, b',', b',') >= to.to
+        && tag_among::<B>(scan, to)
 }
 
 /// Whether one of the parameters in `value` is a tag, also with white space around its name, and
