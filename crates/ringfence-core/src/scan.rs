@@ -160,7 +160,7 @@ pub struct Scan {
     pub(crate) branch: u32,
     /// The Request-URI, packed.
     pub(crate) request: u32,
-    /// 1: the segment repeats bytes from before the message last judged.
+    /// Whether the segment repeats what was judged before: see `judge/stream.rs`.
     pub(crate) older: u32,
     /// 1: the text in the window is the whole message.
     pub(crate) closed: u32,
