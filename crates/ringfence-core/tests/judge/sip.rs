@@ -214,6 +214,14 @@ fn keep_alives() {
     let mut message = stun.clone();
     message.extend(b"\r\nINVITE sip:a SIP/2.0\r\n\r\n");
     assert_ne!(judged(&message).0, Reason::KeepAlive);
+    // Nor does a true length: a proxy takes the header for a method.
+    let text = b" sip:a SIP/2.0\r\nv:SIP/2.0/UDP a\r\nt:<sip:a>\r\nCSeq:1 A\r\n\r\n";
+    let mut message = stun[..8].to_vec();
+    message.extend(text);
+    message[3] = (message.len() - 20) as u8;
+    assert_eq!(judged(&message).0, Reason::Malformed);
+    stun[8..10].copy_from_slice(b"\n\n");
+    assert_eq!(judged(&stun).0, Reason::KeepAlive);
     stun[5] = 0;
     assert_eq!(judged(&stun).0, Reason::Malformed);
 }
