@@ -97,7 +97,7 @@ pub const KINDS: usize = 32;
 const PHASE_START: u32 = 0;
 const PHASE_HEADERS: u32 = 1;
 const PHASE_BODY: u32 = 2;
-/// Servers do not agree on where the lines end.
+/// Servers do not agree on where the lines end, or a name's colon is too far off.
 const PHASE_DISPUTED: u32 = 3;
 
 /// Most walks over one message.
@@ -309,7 +309,8 @@ impl Scan {
         self.twice >> (kind as u32) & 1 == 1
     }
 
-    /// Whether a bare carriage return or a NUL stands before the end of the headers.
+    /// Whether a bare carriage return, a NUL, or a name with its colon far off stands before the end
+    /// of the headers.
     #[inline(always)]
     pub fn disputed(&self) -> bool {
         self.phase == PHASE_DISPUTED
@@ -624,31 +625,31 @@ impl Scan {
             return;
         }
         let high = self.word(from + 8);
-        let colons = zeros(low ^ every(b':'));
-        let mut count = if colons != 0 {
-            first(colons)
+        let (early, late) = (name_ends(low), name_ends(high));
+        let count = if early != 0 {
+            first(early)
+        } else if late != 0 {
+            8 + first(late)
         } else {
-            let colons = zeros(high ^ every(b':'));
-            if colons != 0 {
-                8 + first(colons)
-            } else {
-                self.far_colon(from)
-            }
+            16
         };
-        let value = from + count + 1;
+        let kind = header_kind(head(lower(low), count), high, count);
+        self.last = Kind::Other as u32;
+        if kind == Kind::Other as u32 {
+            return;
+        }
         // White space may stand before the colon (RFC 3261, section 25.1, HCOLON).
+        let mut colon = from + count;
         let mut n = 0;
-        while n < 8 {
-            if count > 0 && matches!(self.byte(from + count - 1), b' ' | b'\t') {
-                count -= 1;
-            } else {
-                break;
-            }
+        while n < 4 && matches!(self.byte(colon), b' ' | b'\t') {
+            colon = self.skip_blanks(colon);
             n += 1;
         }
-        let kind = header_kind(head(lower(low), count), high, count);
-        if kind == Kind::Other as u32 || value > to {
-            self.last = Kind::Other as u32;
+        if matches!(self.byte(colon), b' ' | b'\t') {
+            self.phase = PHASE_DISPUTED;
+        }
+        let value = colon + 1;
+        if self.byte(colon) != b':' || value > to {
             return;
         }
         let value = self.skip_blanks(value);
@@ -660,13 +661,12 @@ impl Scan {
             },
         );
     }
+}
 
-    /// The colon of a name that is followed by white space.
-    #[inline(always)]
-    fn far_colon(&self, from: u32) -> u32 {
-        let colons = zeros(self.word(from + 16) ^ every(b':'));
-        if colons != 0 { 16 + first(colons) } else { 24 }
-    }
+/// The high bit of every byte of `word` that ends the name of a header field.
+#[inline(always)]
+const fn name_ends(word: u64) -> u64 {
+    zeros(word ^ every(b':')) | zeros(word ^ every(b' ')) | zeros(word ^ every(b'\t'))
 }
 
 /// Names of header fields that are looked at, in full and compact form (RFC 3261, section 7.3.3), or

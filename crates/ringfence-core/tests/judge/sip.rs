@@ -100,6 +100,10 @@ fn tags_of_to() {
             plain,
         ),
         ("To: <sip:x@y>;tag=1\r\nt: <sip:x@y>", plain),
+        ("To              : <sip:x@y>\r\nTo: <sip:x@y>;tag=1", plain),
+        ("To \t \t \t \t \t \t \t: <sip:x@y>;tag=1", dialogue),
+        ("X To: <sip:x@y>\r\nTo : <sip:x@y>;tag=1", dialogue),
+        ("To x: <sip:x@y>\r\nTo: <sip:x@y>;tag=1", dialogue),
         ("To: <sip:x@y>,<sip:x@z>;tag=1", plain),
         ("To: <sip:x@y>;a;b;c;d;e;f;g;h;i;j;k;l;m;n;o;p;q;r;s", plain),
     ] {
@@ -246,6 +250,10 @@ fn lines_that_servers_end_elsewhere() {
         (b"X: a\0b", Reason::Malformed),
         (b"X: \0", Reason::Malformed),
         (b"X: \\a\0", Reason::Malformed),
+        (
+            b"To                                      : x",
+            Reason::Malformed,
+        ),
     ] {
         // Wherever in the words of the window it lies.
         for fill in 0..80 {
