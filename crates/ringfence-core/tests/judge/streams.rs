@@ -2,6 +2,8 @@
 
 use super::bench::packet::{MORE, SOURCE, TCP, ethernet, ipv4, register, request, tcp};
 use super::bench::{SECOND, World, port};
+use ringfence_core::address::Address;
+use ringfence_core::bench::list_flags;
 use ringfence_core::class::Class;
 use ringfence_core::limit::Limit;
 use ringfence_core::packet::Link;
@@ -152,6 +154,24 @@ fn a_repetition_with_another_length_hides_nothing() {
     assert_eq!(stream.data(&mut world, 0, longer.as_bytes()), Reason::Clean);
     let hidden = stream.data(&mut world, text.len(), b"junk that is no message\r\n\r\n");
     assert_eq!(hidden, Reason::Malformed);
+}
+
+#[test]
+fn forged_old_bytes_end_no_connection() {
+    let mut world = World::new();
+    world.list(Address::v4(SOURCE), list_flags::TRUNK);
+    let stream = Stream::open(&mut world, 1, port::SIP);
+    let invite = request("INVITE", "sip:a@b", "z9hG4bK1", "");
+    assert_eq!(stream.data(&mut world, 0, &invite), Reason::Trunk);
+    let next = invite.len();
+    // A trunk's REGISTER would end it.
+    let forged = 0usize.wrapping_sub(1_000_000);
+    let verdict = stream.send(&mut world, forged as u32, ACK, &register("z9hG4bK2"));
+    assert_eq!(
+        (verdict.reason(), verdict.destroy()),
+        (Reason::Refused, false)
+    );
+    assert_eq!(stream.data(&mut world, next, &invite), Reason::Trunk);
 }
 
 #[test]
