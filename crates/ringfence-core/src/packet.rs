@@ -256,6 +256,8 @@ pub mod tcp_flags {
     pub const RST: u8 = 0x04;
     /// Acknowledgement.
     pub const ACK: u8 = 0x10;
+    /// One byte of the stream is urgent: the server reads it apart, or not at all.
+    pub const URG: u8 = 0x20;
 }
 
 /// Reads a UDP or TCP header; `false` where it is truncated or lies about its length.

@@ -97,6 +97,8 @@ pub const KINDS: usize = 32;
 const PHASE_START: u32 = 0;
 const PHASE_HEADERS: u32 = 1;
 const PHASE_BODY: u32 = 2;
+/// Servers do not agree on where the lines end, or a name's colon is too far off.
+const PHASE_DISPUTED: u32 = 3;
 
 /// Most walks over one message.
 pub const JOBS: usize = 64;
@@ -158,7 +160,7 @@ pub struct Scan {
     pub(crate) branch: u32,
     /// The Request-URI, packed.
     pub(crate) request: u32,
-    /// 1: the segment repeats bytes from before the message last judged.
+    /// Whether the segment repeats what was judged before: see `judge/stream.rs`.
     pub(crate) older: u32,
     /// 1: the text in the window is the whole message.
     pub(crate) closed: u32,
@@ -307,6 +309,13 @@ impl Scan {
         self.twice >> (kind as u32) & 1 == 1
     }
 
+    /// Whether a bare carriage return, a NUL, or a name with its colon far off stands before the end
+    /// of the headers.
+    #[inline(always)]
+    pub fn disputed(&self) -> bool {
+        self.phase == PHASE_DISPUTED
+    }
+
     /// The byte after the blank line, where it is in the window.
     #[inline(always)]
     pub fn headers_end(&self) -> Option<u32> {
@@ -337,27 +346,34 @@ impl Scan {
         self.pending = self.breaks[0];
     }
 
-    /// Marks the line feeds of the text.
+    /// Marks the line feeds of the text, and what some servers take for the end of a line or of the
+    /// text: a NUL that no backslash stands before, and the byte behind a bare carriage return.
     #[inline(always)]
     pub(crate) fn mark_breaks(&mut self) {
+        let mut before = 0;
         let mut block = 0;
         while block < BLOCKS && block as u32 * 64 <= self.length {
             let mut bits = 0u64;
             let mut n = 0;
             while n < 8 {
-                let marks = zeros(self.window[block * 8 + n] ^ every(b'\n')) >> 7;
+                let word = self.window[block * 8 + n];
+                // In the place of each byte the one before it.
+                before = word << 8 | before >> 56;
+                let feeds = zeros(word ^ every(b'\n'));
+                let bare = zeros(before ^ every(b'\r')) & !feeds;
+                let ends = zeros(word) & !zeros(before ^ every(b'\\'));
+                let marks = (feeds | bare | ends) >> 7;
+                before = word;
                 // Gathers the low bit of each byte in the topmost byte.
                 bits |= (marks.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (n * 8);
                 n += 1;
             }
-            // Behind the text lies what an older packet left.
-            let left = self.length.wrapping_sub(block as u32 * 64);
-            if left < 64 {
-                bits &= (1 << left) - 1;
-            }
             self.breaks[block] = bits;
             block += 1;
         }
+        // Behind the text lies what an older packet left.
+        let last = (black_box(self.length) >> 6) as usize & (BLOCKS - 1);
+        self.breaks[last] &= (1 << (self.length & 63)) - 1;
     }
 
     /// Forgets all walks.
@@ -559,6 +575,13 @@ impl Scan {
             return true;
         }
         self.pending &= self.pending - 1;
+        if feed < self.length && self.byte(feed) != b'\n' {
+            if self.phase == PHASE_BODY {
+                return false;
+            }
+            self.phase = PHASE_DISPUTED;
+            return true;
+        }
         let from = self.line;
         self.line = feed + 1;
         let mut to = feed;
@@ -618,31 +641,31 @@ impl Scan {
             return;
         }
         let high = self.word(from + 8);
-        let colons = zeros(low ^ every(b':'));
-        let mut count = if colons != 0 {
-            first(colons)
+        let (early, late) = (name_ends(low), name_ends(high));
+        let count = if early != 0 {
+            first(early)
+        } else if late != 0 {
+            8 + first(late)
         } else {
-            let colons = zeros(high ^ every(b':'));
-            if colons != 0 {
-                8 + first(colons)
-            } else {
-                self.far_colon(from)
-            }
+            16
         };
-        let value = from + count + 1;
+        let kind = header_kind(head(lower(low), count), high, count);
+        self.last = Kind::Other as u32;
+        if kind == Kind::Other as u32 {
+            return;
+        }
         // White space may stand before the colon (RFC 3261, section 25.1, HCOLON).
+        let mut colon = from + count;
         let mut n = 0;
-        while n < 8 {
-            if count > 0 && matches!(self.byte(from + count - 1), b' ' | b'\t') {
-                count -= 1;
-            } else {
-                break;
-            }
+        while n < 4 && matches!(self.byte(colon), b' ' | b'\t') {
+            colon = self.skip_blanks(colon);
             n += 1;
         }
-        let kind = header_kind(head(lower(low), count), high, count);
-        if kind == Kind::Other as u32 || value > to {
-            self.last = Kind::Other as u32;
+        if matches!(self.byte(colon), b' ' | b'\t') {
+            self.phase = PHASE_DISPUTED;
+        }
+        let value = colon + 1;
+        if self.byte(colon) != b':' || value > to {
             return;
         }
         let value = self.skip_blanks(value);
@@ -654,13 +677,12 @@ impl Scan {
             },
         );
     }
+}
 
-    /// The colon of a name that is followed by white space.
-    #[inline(always)]
-    fn far_colon(&self, from: u32) -> u32 {
-        let colons = zeros(self.word(from + 16) ^ every(b':'));
-        if colons != 0 { 16 + first(colons) } else { 24 }
-    }
+/// The high bit of every byte of `word` that ends the name of a header field.
+#[inline(always)]
+const fn name_ends(word: u64) -> u64 {
+    zeros(word ^ every(b':')) | zeros(word ^ every(b' ')) | zeros(word ^ every(b'\t'))
 }
 
 /// Names of header fields that are looked at, in full and compact form (RFC 3261, section 7.3.3), or

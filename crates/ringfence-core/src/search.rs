@@ -24,6 +24,8 @@ pub enum Search {
     Breaks,
     /// A mixed hash of the span, at most of its first 64 bytes.
     Digest,
+    /// A mixed hash of all that is in the window.
+    Text,
 }
 
 /// Most parameters of a header that are looked at.
@@ -31,6 +33,9 @@ pub const PARAMETERS: u32 = 8;
 
 /// Most backslashes of a quoted string that are looked at.
 const ESCAPES: u32 = 64;
+
+/// What words are multiplied by in digests.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Performs a search.
 #[inline(always)]
@@ -49,6 +54,7 @@ pub fn search<B: Bench>(search: Search, scan: &mut Scan, one: u64, other: u64) -
             0
         }
         Search::Digest => digest(scan, span),
+        Search::Text => digest_text(scan),
     }
 }
 
@@ -92,6 +98,12 @@ pub fn trimmed<B: Bench>(scan: &mut Scan, span: Span) -> Span {
 #[inline(always)]
 pub fn digest_of<B: Bench>(scan: &mut Scan, span: Span) -> u64 {
     B::search(Search::Digest, scan, u64::from(span.pack()), 0)
+}
+
+/// The mixed hash of the text in the window.
+#[inline(always)]
+pub fn digest_of_text<B: Bench>(scan: &mut Scan) -> u64 {
+    B::search(Search::Text, scan, 0, 0)
 }
 
 #[inline(always)]
@@ -204,11 +216,24 @@ fn digest(scan: &Scan, span: Span) -> u64 {
     let mut n = 0;
     while n < 8 && at < span.to {
         let word = head(scan.word(at), span.to - at);
-        hash = (hash ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29);
+        hash = (hash ^ word).wrapping_mul(FACTOR).rotate_left(29);
         at += 8;
         n += 1;
     }
     hash
+}
+
+/// In two lanes, so that the processor need not wait for each product.
+#[inline(always)]
+fn digest_text(scan: &Scan) -> u64 {
+    let (mut even, mut odd) = (u64::from(scan.length()), 0u64);
+    let mut n = 0;
+    while n < WORDS && (n as u32) * 8 < scan.length() {
+        even = (even ^ scan.window[n]).wrapping_mul(FACTOR).rotate_left(29);
+        odd = (odd ^ scan.window[n + 1])
+            .wrapping_mul(FACTOR)
+            .rotate_left(31);
+        n += 2;
+    }
+    even ^ odd
 }

@@ -112,6 +112,9 @@ pub fn start_line<B: Bench>(scan: &mut Scan) -> Span {
 /// Reads the start line that the line loop found.
 #[inline(always)]
 pub fn start<B: Bench>(scan: &mut Scan) -> Start {
+    if scan.disputed() {
+        return Start::Foreign;
+    }
     if !scan.has(Kind::StartLine) {
         return Start::Missing;
     }
@@ -137,17 +140,29 @@ pub fn start<B: Bench>(scan: &mut Scan) -> Start {
     Start::Request(class(scan, line.from), uri)
 }
 
-/// Whether a datagram is a keep-alive: at most four bytes, or STUN (RFC 8489, section 5). `first`
-/// are its first eight bytes.
+/// Whether a datagram is STUN (RFC 8489, section 5); `first` are its first eight bytes.
 #[inline(always)]
-pub fn keep_alive(length: u32, first: u64) -> bool {
-    if length <= 4 {
-        return true;
-    }
+pub fn stun(length: u32, first: u64) -> bool {
     // The two highest bits clear, at byte 2 the bytes after the header of 20, at byte 4 the cookie
-    // 0x2112a442. A proxy may read text behind the cookie as a message: the length must be true.
+    // 0x2112a442.
     let behind = u32::from(((first >> 16) as u16).swap_bytes());
     first >> 32 == 0x42a4_1221 && first & 0xc0 == 0 && length == behind + 20
+}
+
+/// Whether the text may be a message to a proxy that takes any bytes for a method: of the four lines
+/// that such a message has at least, three end. STUN is too short to do so by chance.
+#[inline(always)]
+pub fn has_lines<B: Bench>(scan: &mut Scan) -> bool {
+    let mut rest = Span {
+        from: 0,
+        to: scan.length(),
+    };
+    let mut n = 0;
+    while n < 3 {
+        rest.from = find::<B>(scan, rest, b'\n', b'\n') + 1;
+        n += 1;
+    }
+    rest.from <= rest.to
 }
 
 /// Whether the text is nothing but line ends and NULs; looked at up to 64 bytes.
@@ -267,8 +282,10 @@ pub fn has_to_tag<B: Bench>(scan: &mut Scan) -> bool {
         }
         to.from = end + 1;
     }
-    // An escape may spell the name of a parameter, and some servers let a header end at `&`.
-    find::<B>(scan, to, b'%', b'&') >= to.to && tag_among::<B>(scan, to)
+    // An escape may spell the name of a parameter; some servers let a value end at `,` or `&`.
+    find::<B>(scan, to, b'%', b'&') >= to.to
+        && find::<B>(scan, to, b',', b',') >= to.to
+        && tag_among::<B>(scan, to)
 }
 
 /// Whether one of the parameters in `value` is a tag, also with white space around its name, and

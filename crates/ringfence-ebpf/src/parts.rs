@@ -117,4 +117,5 @@ searches! {
     search_trim = Trim,
     search_breaks = Breaks,
     search_digest = Digest,
+    search_text = Text,
 }

@@ -16,6 +16,9 @@ use crate::sip;
 const VIA: u32 = 24;
 const VIA_END: u32 = 184;
 
+/// Bytes that are a keep-alive, whatever they are.
+const KEEP_ALIVE: u32 = 4;
+
 impl<B: Bench> Judge<'_, B> {
     /// One datagram.
     #[inline(always)]
@@ -41,7 +44,7 @@ impl<B: Bench> Judge<'_, B> {
             }
             _ => 0,
         };
-        if sip::keep_alive(length, first) {
+        if length <= KEEP_ALIVE {
             return self.keep_alive(service);
         }
         // A source far over its rate is not worth reading further.
@@ -57,7 +60,8 @@ impl<B: Bench> Judge<'_, B> {
         if !self.fill(0) {
             return Reason::Malformed;
         }
-        if matches!(first as u8, b'\r' | b'\n' | 0) && sip::only_line_ends(self.scan, 0) {
+        let ends = matches!(first as u8, b'\r' | b'\n' | 0) && sip::only_line_ends(self.scan, 0);
+        if ends || (sip::stun(length, first) && !sip::has_lines::<B>(self.scan)) {
             return self.keep_alive(service);
         }
         // What goes on in another piece does not end with this one.

@@ -92,8 +92,7 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     fn upgrade(&mut self) -> Reason {
         let service = self.service();
-        self.scan.begin_lines(false, false);
-        self.ask(Part::Lines);
+        self.find_lines(false, false);
         if !self.scan.has(Kind::StartLine) {
             return if sip::begins::<B>(self.scan) {
                 Reason::Incomplete

@@ -8,7 +8,7 @@ use crate::hash::mix;
 use crate::policy::{Policy, policy_flags, service_flags};
 use crate::reason::Reason;
 use crate::scan::{Lines, STEPS, Scan, Span, Step, WALK_STEPS, Walk};
-use crate::search::{digest_of, mark_breaks};
+use crate::search::{digest_of_text, mark_breaks};
 use crate::sip::{self, Start};
 
 /// What the window holds.
@@ -38,6 +38,9 @@ impl<B: Bench> Judge<'_, B> {
     /// One SIP message in the window.
     #[inline(always)]
     pub(super) fn message(&mut self) -> Reason {
+        let closed = self.scan.closed == 1;
+        let body = self.tables.policy.flags & policy_flags::BODY != 0;
+        self.find_lines(closed, body);
         match Text::from_number(self.ask(Part::Read)) {
             Text::Message => {}
             Text::Begun => return Reason::Incomplete,
@@ -101,10 +104,17 @@ impl<B: Bench> Judge<'_, B> {
             && self.scan.verdict.class == Class::Register as u8
     }
 
-    /// Finds the lines of the text.
+    /// Finds the lines of the text in the window. `closed`: all of it is there.
+    #[inline(always)]
+    pub(super) fn find_lines(&mut self, closed: bool, body: bool) {
+        self.scan.begin_lines(closed, body);
+        mark_breaks::<B>(self.scan);
+        self.ask(Part::Lines);
+    }
+
+    /// Looks at the lines whose ends were marked.
     #[inline(always)]
     pub(super) fn lines(&mut self) -> u32 {
-        mark_breaks::<B>(self.scan);
         self.scan.end_lines();
         B::repeat::<Lines>(self.scan, self.tables.policy, STEPS);
         0
@@ -130,10 +140,6 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     fn read_start(&mut self) -> Text {
         let closed = self.scan.closed == 1;
-        let policy = self.tables.policy;
-        let body = policy.flags & policy_flags::BODY != 0;
-        self.scan.begin_lines(closed, body);
-        self.ask(Part::Lines);
         let (class, target) = match sip::start::<B>(self.scan) {
             Start::Request(class, target) => (class, target),
             Start::Response => (Class::Response, Span::NONE),
@@ -174,7 +180,9 @@ impl<B: Bench> Judge<'_, B> {
         self.scan.verdict.transaction = if transaction == 0 {
             0
         } else {
-            mix(transaction, class) | 1
+            // A repetition is the same to the byte: another password under the branch of the last
+            // one is another try.
+            mix(transaction, class ^ digest_of_text::<B>(self.scan)) | 1
         };
         0
     }
@@ -247,11 +255,7 @@ impl<B: Bench> Judge<'_, B> {
         if self.scan.verdict.admitted == 0 {
             return Reason::Country;
         }
-        let whole = Span {
-            from: 0,
-            to: self.scan.length(),
-        };
-        self.scan.verdict.transaction = digest_of::<B>(self.scan, whole) | 1;
+        self.scan.verdict.transaction = digest_of_text::<B>(self.scan) | 1;
         if self.ask(Part::Charge) == 1 {
             Reason::Rate
         } else {

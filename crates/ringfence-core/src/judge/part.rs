@@ -30,7 +30,7 @@ pub enum Part {
     Greeting,
     /// One SIP message; its beginning is in the window.
     Message,
-    /// Finds the lines of the text. Nothing.
+    /// Looks at the lines whose ends were marked. Nothing.
     Lines,
     /// Class and Request-URI of the message: the number of a `Text`.
     Read,

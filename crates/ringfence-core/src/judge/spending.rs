@@ -147,6 +147,9 @@ impl<B: Bench> Judge<'_, B> {
     /// timers B and F), and no more often than it may; whether it passed then.
     #[inline(always)]
     pub(super) fn recall(&mut self) -> bool {
+        // Of the message before in the same segment.
+        self.scan.verdict.again = 0;
+        self.scan.verdict.paid = 0;
         if self.scan.verdict.transaction == 0 {
             return false;
         }

@@ -6,7 +6,7 @@ use crate::class::Class;
 use crate::flow::{Flow, Phase};
 use crate::framing::{self, FRAMING_STEPS, Framing};
 use crate::hash::mix;
-use crate::packet::tcp_flags;
+use crate::packet::{Fragment, tcp_flags};
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::{Kind, Scan};
@@ -15,11 +15,18 @@ use crate::sip;
 /// Most messages of a stranger that one TCP segment may hold.
 pub const MESSAGES: u32 = 16;
 
+/// In `older`: the segment repeats bytes from before the message last judged.
+const OLDER: u32 = 1;
+/// In `older`: it repeats that message.
+const AGAIN: u32 = 2;
+
 /// Where in a segment the judge begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     /// At the beginning of a message.
     Message(u32),
+    /// At the beginning of the message last judged, of which all or a part was admitted.
+    Again(u32),
     /// At what looks like a repetition of older bytes; they change no record.
     Older,
     /// Inside a message that was admitted.
@@ -42,7 +49,7 @@ impl<B: Bench> Turn<B> for Units {
         let reason = judge.unit_reason();
         judge.scan.set_outcome(reason);
         reason.action() == Action::Drop
-            || judge.scan.older == 1
+            || judge.scan.older == OLDER
             || judge.scan.position >= judge.scan.verdict.length
     }
 }
@@ -75,8 +82,22 @@ impl<B: Bench> Judge<'_, B> {
             self.scan.verdict.set_destroy();
             return Some(part::reason(u32::from(self.scan.flow.reason())));
         }
-        if self.scan.verdict.length == 0 || phase == Phase::Open {
+        if phase == Phase::Open || flags & tcp_flags::RST != 0 {
             return Some(Reason::Clean);
+        }
+        if flags & tcp_flags::URG != 0 {
+            return Some(Reason::Malformed);
+        }
+        if self.scan.verdict.length == 0 {
+            return Some(Reason::Clean);
+        }
+        // Data that the server does not take would move the judge's place in the stream.
+        if flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::ACK {
+            return Some(Reason::Malformed);
+        }
+        // What the later pieces hold would not be seen.
+        if self.scan.verdict.fragment() != Fragment::Whole {
+            return Some(Reason::BadFragment);
         }
         None
     }
@@ -148,7 +169,11 @@ impl<B: Bench> Judge<'_, B> {
         // Distances above half the sequence space lie behind.
         if to_start < length {
             // The message last judged begins here (again): it is judged (again).
-            Entry::Message(to_start)
+            if to_start == to_next {
+                Entry::Message(to_start)
+            } else {
+                Entry::Again(to_start)
+            }
         } else if to_next >> 31 == 1 {
             Entry::Ahead
         } else if to_next < length {
@@ -173,31 +198,31 @@ impl<B: Bench> Judge<'_, B> {
             Entry::Ahead => return Reason::Incomplete,
             Entry::Inside => return Reason::Clean,
             Entry::Older => {
-                self.scan.older = 1;
+                self.scan.older = OLDER;
                 0
             }
-            Entry::Message(at) => {
-                if at != self.scan.flow.next.wrapping_sub(self.scan.verdict.sequence) {
-                    self.scan.flow.set_phase(Phase::Messages);
-                }
+            Entry::Again(at) => {
+                self.scan.older = AGAIN;
                 at
             }
+            Entry::Message(at) => at,
         };
         self.scan.set_outcome(Reason::Clean);
         self.bench.turns::<Units>(self.tables, self.scan, MESSAGES);
         let reason = self.scan.outcome();
-        if self.scan.older == 1 || unknown {
+        if self.scan.older == OLDER || unknown {
             // Not known to be the beginning of a message: it cannot be held against the sender
             // that it is none.
             if matches!(reason, Reason::Malformed | Reason::Incomplete) {
                 return Reason::Undecided;
             }
         }
+        // Whoever knows the ends of a connection can forge old bytes: they end nothing.
+        if self.scan.older == OLDER {
+            return reason;
+        }
         if reason.action() == Action::Drop {
             return self.end_flow(reason);
-        }
-        if self.scan.older == 1 {
-            return reason;
         }
         if self.scan.position < self.scan.verdict.length {
             // More messages in one segment than a stranger needs.
@@ -220,6 +245,10 @@ impl<B: Bench> Judge<'_, B> {
             return self.frame(Reason::Clean);
         }
         if sip::only_line_ends(self.scan, 0) {
+            if self.scan.older == AGAIN {
+                self.go_on();
+                return Reason::KeepAlive;
+            }
             let end = at.wrapping_add(self.scan.length());
             self.scan.position = end;
             let next = self.scan.verdict.sequence.wrapping_add(end);
@@ -228,13 +257,26 @@ impl<B: Bench> Judge<'_, B> {
         }
         self.scan.closed = 0;
         let reason = self.reason(Part::Message);
-        if reason.action() == Action::Drop || self.scan.older == 1 {
+        if reason.action() == Action::Drop || self.scan.older == OLDER {
             return reason;
         }
         self.scan.flow.start = self.scan.verdict.sequence.wrapping_add(at);
         let start = self.scan.span(Kind::StartLine).from;
         self.scan.begin_framing(start, framing::LINE_START, 0);
         self.frame(reason)
+    }
+
+    /// Where in the segment the next message begins, or more of the headers.
+    #[inline(always)]
+    fn next(&self) -> u32 {
+        self.scan.flow.next.wrapping_sub(self.scan.verdict.sequence)
+    }
+
+    /// Goes on behind what was admitted before: the server has it, whatever is sent in its place.
+    #[inline(always)]
+    fn go_on(&mut self) {
+        self.scan.older = 0;
+        self.scan.position = self.next();
     }
 
     /// Finds where the message in the window ends; `reason` is what became of it.
@@ -246,8 +288,18 @@ impl<B: Bench> Judge<'_, B> {
             return Reason::Malformed;
         }
         let mut at = self.scan.position.wrapping_add(self.scan.frame_from());
-        if framing::ended(state) {
+        let ended = framing::ended(state);
+        if ended {
             at = at.wrapping_add(self.scan.frame_length);
+        }
+        if self.scan.older == AGAIN {
+            let next = self.next();
+            self.go_on();
+            if !ended || at >= next {
+                return reason;
+            }
+        }
+        if ended {
             self.scan.flow.set_phase(Phase::Messages);
             self.scan.flow.set_frame(0, 0);
         } else {

@@ -154,6 +154,17 @@ fn a_retransmission_counts_once() {
 }
 
 #[test]
+fn another_password_under_the_same_branch_is_another_try() {
+    let mut world = limited(Class::Register);
+    for n in 0..21 {
+        let password = format!("Authorization: Digest response=\"{n:032x}\"\r\n");
+        let text = request("REGISTER", "sip:a@b", "z9hG4bK-one", &password);
+        let wanted = if n < 20 { Reason::Clean } else { Reason::Rate };
+        assert_eq!(world.sip(&text), wanted, "{n}");
+    }
+}
+
+#[test]
 fn distinct_drops_ban_and_repeated_ones_do_not() {
     let mut world = World::new();
     world.rate(port::SIP, Class::Register, Limit::new(1, 1000 * SECOND, 1));

@@ -32,10 +32,9 @@ fn classes_of_methods() {
         ("invite\t", Class::Invite, Class::InDialogue),
         ("INVITE\u{1}", Class::Invite, Class::InDialogue),
         ("REGISTER\u{1}", Class::Register, Class::Register),
-        ("ACK\u{0}", Class::Other, Class::InDialogue),
+        ("ACK\u{e}", Class::Other, Class::InDialogue),
         ("CANCEL\t", Class::Other, Class::InDialogue),
         ("SIP\u{f}2.0", Class::Other, Class::InDialogue),
-        ("SIP/2.0\u{0}", Class::Other, Class::InDialogue),
         ("ACK", Class::InDialogue, Class::InDialogue),
         ("CANCEL", Class::InDialogue, Class::InDialogue),
         ("BYE", Class::Other, Class::InDialogue),
@@ -101,6 +100,11 @@ fn tags_of_to() {
             plain,
         ),
         ("To: <sip:x@y>;tag=1\r\nt: <sip:x@y>", plain),
+        ("To              : <sip:x@y>\r\nTo: <sip:x@y>;tag=1", plain),
+        ("To \t \t \t \t \t \t \t: <sip:x@y>;tag=1", dialogue),
+        ("X To: <sip:x@y>\r\nTo : <sip:x@y>;tag=1", dialogue),
+        ("To x: <sip:x@y>\r\nTo: <sip:x@y>;tag=1", dialogue),
+        ("To: <sip:x@y>,<sip:x@z>;tag=1", plain),
         ("To: <sip:x@y>;a;b;c;d;e;f;g;h;i;j;k;l;m;n;o;p;q;r;s", plain),
     ] {
         let text = format!("INVITE sip:x@y SIP/2.0\r\n{to}\r\nFrom: <sip:a@b>;tag=2\r\n\r\n");
@@ -214,8 +218,54 @@ fn keep_alives() {
     let mut message = stun.clone();
     message.extend(b"\r\nINVITE sip:a SIP/2.0\r\n\r\n");
     assert_ne!(judged(&message).0, Reason::KeepAlive);
+    // Nor does a true length: a proxy takes the header for a method.
+    let text = b" sip:a SIP/2.0\r\nv:SIP/2.0/UDP a\r\nt:<sip:a>\r\nCSeq:1 A\r\n\r\n";
+    let mut message = stun[..8].to_vec();
+    message.extend(text);
+    message[3] = (message.len() - 20) as u8;
+    assert_eq!(judged(&message).0, Reason::Malformed);
+    stun[8..10].copy_from_slice(b"\n\n");
+    assert_eq!(judged(&stun).0, Reason::KeepAlive);
     stun[5] = 0;
     assert_eq!(judged(&stun).0, Reason::Malformed);
+}
+
+#[test]
+fn lines_that_servers_end_elsewhere() {
+    let text = |line: &[u8]| {
+        let parts: [&[u8]; 3] = [
+            b"INVITE sip:x@y SIP/2.0\r\nTo: <sip:x@y>\r\n",
+            line,
+            b"\r\nFrom: <sip:a@b>;tag=2\r\n\r\nbody\r\0s=x\r\n",
+        ];
+        parts.concat()
+    };
+    for (line, reason) in [
+        (&b"X: a"[..], Reason::Clean),
+        (b"X: \"a\\\0b\"", Reason::Clean),
+        (b"X: a\rUser-Agent: b", Reason::Malformed),
+        (b"X: a\r", Reason::Malformed),
+        (b"X: a\r\r", Reason::Malformed),
+        (b"\rX: a", Reason::Malformed),
+        (b"X: a\0b", Reason::Malformed),
+        (b"X: \0", Reason::Malformed),
+        (b"X: \\a\0", Reason::Malformed),
+        (
+            b"To                                      : x",
+            Reason::Malformed,
+        ),
+    ] {
+        // Wherever in the words of the window it lies.
+        for fill in 0..80 {
+            let line = [&[b'Y'; 80][..fill + 1], b": y\r\n", line].concat();
+            assert_eq!(judged(&text(&line)).0, reason, "{fill} {line:?}");
+        }
+    }
+    assert_eq!(
+        judged(b"INVITE sip:x@y SIP/2.0\rTo: x SIP/2.0").0,
+        Reason::Malformed
+    );
+    assert_eq!(judged(b"INVITE sip:x@y SIP/2.0\r").0, Reason::Clean);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! SIP over TCP: where messages begin, and what becomes of each.
 
-use super::bench::packet::{SOURCE, TCP, ethernet, ipv4, register, request, tcp};
+use super::bench::packet::{MORE, SOURCE, TCP, ethernet, ipv4, register, request, tcp};
 use super::bench::{SECOND, World, port};
+use ringfence_core::address::Address;
+use ringfence_core::bench::list_flags;
 use ringfence_core::class::Class;
 use ringfence_core::limit::Limit;
 use ringfence_core::packet::Link;
@@ -111,6 +113,110 @@ fn three_segments() {
 }
 
 #[test]
+fn a_late_repetition_moves_nothing() {
+    let text = with_body("z9hG4bK1", "some body");
+    let line = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for split in line..text.len() {
+        // The acknowledgement came late: the first piece once more, or both in one.
+        for again in [&text[..split], &text] {
+            let mut world = World::new();
+            let stream = Stream::open(&mut world, 1, port::SIP);
+            for (at, piece) in [(0, &text[..split]), (split, &text[split..]), (0, again)] {
+                assert_eq!(stream.data(&mut world, at, piece), Reason::Clean);
+            }
+            let next = stream.data(&mut world, text.len(), &register("z9hG4bK2"));
+            assert_eq!(next, Reason::Clean, "{split}");
+        }
+    }
+    // A piece that reaches further than the one before.
+    for split in line..text.len() {
+        let mut world = World::new();
+        let stream = Stream::open(&mut world, 1, port::SIP);
+        assert_eq!(stream.data(&mut world, 0, &text[..split]), Reason::Clean);
+        let more = [&text[..], b"junk that is no message\r\n\r\n"].concat();
+        assert_eq!(
+            stream.data(&mut world, 0, &more),
+            Reason::Malformed,
+            "{split}"
+        );
+    }
+}
+
+#[test]
+fn a_repetition_with_another_length_hides_nothing() {
+    let text = String::from_utf8(register("z9hG4bK1")).unwrap();
+    let longer = text
+        .replace("Max-Forwards: 70\r\n", "")
+        .replace("Length: 0", "Length: 900");
+    let mut world = World::new();
+    let stream = Stream::open(&mut world, 1, port::SIP);
+    assert_eq!(stream.data(&mut world, 0, text.as_bytes()), Reason::Clean);
+    assert_eq!(stream.data(&mut world, 0, longer.as_bytes()), Reason::Clean);
+    let hidden = stream.data(&mut world, text.len(), b"junk that is no message\r\n\r\n");
+    assert_eq!(hidden, Reason::Malformed);
+}
+
+#[test]
+fn forged_old_bytes_end_no_connection() {
+    let mut world = World::new();
+    world.list(Address::v4(SOURCE), list_flags::TRUNK);
+    let stream = Stream::open(&mut world, 1, port::SIP);
+    let invite = request("INVITE", "sip:a@b", "z9hG4bK1", "");
+    assert_eq!(stream.data(&mut world, 0, &invite), Reason::Trunk);
+    let next = invite.len();
+    // A trunk's REGISTER would end it.
+    let forged = 0usize.wrapping_sub(1_000_000);
+    let verdict = stream.send(&mut world, forged as u32, ACK, &register("z9hG4bK2"));
+    assert_eq!(
+        (verdict.reason(), verdict.destroy()),
+        (Reason::Refused, false)
+    );
+    assert_eq!(stream.data(&mut world, next, &invite), Reason::Trunk);
+}
+
+#[test]
+fn what_the_server_reads_otherwise_or_not_at_all() {
+    const FIN: u8 = 0x01;
+    const RST: u8 = 0x04;
+    const PUSH: u8 = 0x08;
+    const URGENT: u8 = 0x20;
+    let text = register("z9hG4bK1");
+    for (flags, data, reason) in [
+        (ACK | PUSH, &text[..], Reason::Clean),
+        (ACK | FIN, &text, Reason::Clean),
+        (ACK | PUSH | URGENT, &text, Reason::Malformed),
+        (ACK | URGENT, b"", Reason::Malformed),
+        (PUSH, &text, Reason::Malformed),
+        (SYN | ACK, &text, Reason::Malformed),
+        (SYN | ACK, b"", Reason::Clean),
+        (RST, b"", Reason::Clean),
+    ] {
+        let mut world = World::new();
+        let stream = Stream::open(&mut world, 1, port::SIP);
+        let verdict = stream.send(&mut world, 0, flags, data);
+        assert_eq!(verdict.reason(), reason, "{flags:x}");
+    }
+    // Nothing of a reset is read: what follows is where it was.
+    let mut world = World::new();
+    let stream = Stream::open(&mut world, 1, port::SIP);
+    assert_eq!(
+        stream.send(&mut world, 0, RST | ACK, &text).reason(),
+        Reason::Clean
+    );
+    assert_eq!(
+        stream.data(&mut world, 0, b"junk that is no message\r\n\r\n"),
+        Reason::Malformed
+    );
+    // The later pieces of a segment are not seen.
+    let mut text = register("z9hG4bK2");
+    text.resize(1400, b'x');
+    let stream = Stream::open(&mut world, 2, port::SIP);
+    let segment = tcp(2, port::SIP, stream.first, ACK, &text);
+    let piece = ethernet(&[], &ipv4(SOURCE, TCP, &[], MORE, &segment));
+    assert_eq!(world.reason(&piece), Reason::BadFragment);
+}
+
+#[test]
 fn several_messages_in_a_segment() {
     let mut world = World::new();
     world.rate(port::SIP, Class::Invite, Limit::new(2, 1000 * SECOND, 2));
@@ -136,6 +242,20 @@ fn several_messages_in_a_segment() {
     let stream = Stream::open(&mut world, 2, port::SIP);
     let many = register("z9hG4bKd").repeat(20);
     assert_eq!(stream.data(&mut world, 0, &many), Reason::Rate);
+}
+
+#[test]
+fn what_one_message_paid_another_did_not() {
+    let mut world = World::new();
+    world.service(port::SIP).source_budget = Limit::new(1, 1000 * SECOND, 3);
+    world.service(port::SIP).budget = Limit::new(1, SECOND, 100);
+    let nameless = b"OPTIONS sip:a SIP/2.0\r\nTo: <sip:a>\r\n\r\n";
+    let stream = Stream::open(&mut world, 1, port::SIP);
+    let first = register("z9hG4bK1");
+    assert_eq!(stream.data(&mut world, 0, &first), Reason::Clean);
+    // The first of them is paid for; each of the others is charged.
+    let more = [&first[..], nameless, nameless].concat();
+    assert_eq!(stream.data(&mut world, first.len(), &more), Reason::Budget);
 }
 
 #[test]
