@@ -69,18 +69,23 @@ pub struct Owner {
     slot: u32,
 }
 
-/// Kinds of words that a source may have: a power of two, and two buckets.
+/// How far the places of two services lie apart: odd, and no pattern in any of its bits.
+const APART: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Kinds of words that a source may have at a service: a power of two, and two buckets.
 pub const SLOTS: u32 = 2 * WAYS as u32;
 
 impl Owner {
     /// From a keyed hash of the source, and what is counted: `slot` (below [`SLOTS`]) of a service.
-    /// All words of a source lie side by side, those of the lower slots in one line of the cache.
+    /// All words of a source at a service lie side by side, those of the lower slots in one line of
+    /// the cache. Each service has places of its own: who goes from one to the next pushes out none
+    /// of its own words.
     #[inline(always)]
     pub fn new(source: u64, service: u8, slot: u32) -> Self {
-        let what = u64::from(service) << 32 | u64::from(slot) | 1 << 31;
+        let source = source.wrapping_add(u64::from(service).wrapping_mul(APART));
         Self {
             source,
-            hash: mix(source, what),
+            hash: mix(source, u64::from(slot) | 1 << 31),
             slot,
         }
     }
@@ -283,6 +288,12 @@ mod tests {
             assert!(places(choice).windows(2).all(|two| two[0] != two[1]));
         }
         assert_ne!(places(0), places(1));
+        // Nor do those of its services meet.
+        let mut buckets: [u32; 32] = core::array::from_fn(|service| {
+            Owner::new(0x1234_5678_9abc_def1, service as u8, 0).bucket(0)
+        });
+        buckets.sort_unstable();
+        assert!(buckets.windows(2).all(|two| two[0] != two[1]));
     }
 
     proptest! {

@@ -117,7 +117,7 @@ pub struct Scan {
     pub(crate) flow: Flow,
     /// The bytes, least significant first in each word.
     pub window: [u64; WORDS],
-    /// One bit for each line feed.
+    /// One bit for each byte that ends a line, or that servers do not agree about.
     breaks: [u64; BLOCKS],
     spans: [u32; KINDS],
     /// Line loop: bits of line feeds not yet used in the current block.

@@ -1,6 +1,6 @@
 //! Rates, retransmissions, bans and the budget.
 
-use super::bench::packet::{SOURCE, Udp, ethernet, ipv4, ipv6, register, request, udp};
+use super::bench::packet::{SOURCE, Udp, ethernet, ipv4, ipv6, register, request, tcp, udp};
 use super::bench::{SECOND, World, port};
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Cause, list_flags};
@@ -162,6 +162,30 @@ fn another_password_under_the_same_branch_is_another_try() {
         let wanted = if n < 20 { Reason::Clean } else { Reason::Rate };
         assert_eq!(world.sip(&text), wanted, "{n}");
     }
+}
+
+#[test]
+fn going_from_service_to_service_renews_no_rate() {
+    const SYN: u8 = 2;
+    const PORTS: [u16; 5] = [port::SIP, port::SIPS, port::WS, port::WSS, port::IAX2];
+    let mut world = World::new();
+    world.policy.flags = 0;
+    for at in PORTS {
+        world.rate(at, Class::NewTcp, Limit::new(5, 1000 * SECOND, 5));
+    }
+    let mut open = |at: u16, sequence: u32| {
+        let segment = tcp(5070, at, sequence, SYN, b"");
+        world.reason(&ethernet(&[], &ipv4(SOURCE, 6, &[], 0, &segment)))
+    };
+    let mut passed = 0;
+    for round in 0..20 {
+        for at in PORTS {
+            for n in 0..5 {
+                passed += u32::from(open(at, round * 5 + n) == Reason::Clean);
+            }
+        }
+    }
+    assert_eq!(passed, 5 * 5);
 }
 
 #[test]
