@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 
 use super::raw::{FLAG_DRIVER, FLAG_GENERIC, Link};
 use super::{Fence, FenceError, Pins, egress};
@@ -28,27 +29,8 @@ impl Fence {
         let program = self.program()?;
         self.adopt(Pins::link, interface, index)?;
         let path = self.pins.link(interface);
-        let failed = |action| {
-            let path = path.clone();
-            move |source| FenceError::Pin {
-                action,
-                path,
-                source,
-            }
-        };
-        match Link::open(&path) {
-            // A link outlives its interface, but never comes back to life; nor may it be another interface's.
-            Ok(link) if link.interface().map_err(failed("read"))? == Some(index) => {
-                match link.replace(program) {
-                    Ok(()) => return Ok(Attached::TakenOver),
-                    Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
-                    Err(error) => return Err(failed("take over")(error)),
-                }
-                fs::remove_file(&path).map_err(failed("remove"))?;
-            }
-            Ok(_) => fs::remove_file(&path).map_err(failed("remove"))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("open")(error)),
+        if take_over(program, &path, index)? {
+            return Ok(Attached::TakenOver);
         }
         let occupied =
             |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST));
@@ -75,7 +57,7 @@ impl Fence {
                 }
             },
         };
-        link.pin(&path).map_err(failed("pin the link at"))?;
+        pin(&link, &path)?;
         Ok(attached)
     }
 
@@ -122,5 +104,42 @@ impl Fence {
     /// The interfaces with a pinned link.
     pub fn attached(&self) -> Vec<String> {
         self.pins.interfaces()
+    }
+}
+
+/// Puts the program into the link that is pinned there, if it is one to the interface; whether it was. A link outlives
+/// its interface, but never comes back to life: such a pin is removed.
+pub(super) fn take_over(
+    program: BorrowedFd<'_>,
+    path: &Path,
+    index: u32,
+) -> Result<bool, FenceError> {
+    let link = match Link::open(path) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed("open", path)(error)),
+    };
+    if link.interface().map_err(failed("read", path))? == Some(index) {
+        match link.replace(program) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
+            Err(error) => return Err(failed("take over", path)(error)),
+        }
+    }
+    fs::remove_file(path).map_err(failed("remove", path))?;
+    Ok(false)
+}
+
+/// Pins a new link.
+pub(super) fn pin(link: &Link, path: &Path) -> Result<(), FenceError> {
+    link.pin(path).map_err(failed("pin the link at", path))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FenceError {
+    let path = path.to_owned();
+    move |source| FenceError::Pin {
+        action,
+        path,
+        source,
     }
 }

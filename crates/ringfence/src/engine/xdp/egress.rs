@@ -1,12 +1,10 @@
 //! The program that sees what this host sends: attached beside the one that judges what comes in.
 
-use std::fs;
-use std::io;
-
 use aya::programs::links::Link as _;
 use aya::programs::tc::{NlOptions, SchedClassifierLink, TcHandle};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc};
 
+use super::attach::{pin, take_over};
 use super::raw::Link;
 use super::{Fence, FenceError, Pins};
 
@@ -22,30 +20,12 @@ impl Fence {
     pub fn attach_egress(&mut self, interface: &str, index: u32) -> Result<(), FenceError> {
         self.adopt(Pins::egress, interface, index)?;
         let path = self.pins.egress(interface);
-        let failed = |action| {
-            let path = path.clone();
-            move |source| FenceError::Pin {
-                action,
-                path,
-                source,
-            }
-        };
         let program = self.egress_program()?;
-        match Link::open(&path) {
-            Ok(link) if link.interface().map_err(failed("read"))? == Some(index) => {
-                match link.replace(program) {
-                    Ok(()) => return Ok(()),
-                    Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {}
-                    Err(error) => return Err(failed("take over")(error)),
-                }
-                fs::remove_file(&path).map_err(failed("remove"))?;
-            }
-            Ok(_) => fs::remove_file(&path).map_err(failed("remove"))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("open")(error)),
+        if take_over(program, &path, index)? {
+            return Ok(());
         }
         match Link::create_egress(program, index) {
-            Ok(link) => link.pin(&path).map_err(failed("pin the link at")),
+            Ok(link) => pin(&link, &path),
             // Linux before 6.6 does not know this kind of link.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => self
                 .attach_filter(interface)
