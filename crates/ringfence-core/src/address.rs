@@ -28,6 +28,9 @@ const _: () = assert!(size_of::<Address>() == 16, "a key of the kernel's maps");
 /// The second word of a mapped IPv4 address, host order, without the address itself.
 const MAPPED: u64 = 0x0000_ffff_0000_0000;
 
+/// Marks a flow in a word of its subject that is otherwise zero.
+const FLOW: u64 = 0xf10f << 48;
+
 /// Two words that follow each other in memory as one.
 #[inline(always)]
 const fn join(first: u32, second: u32) -> u64 {
@@ -129,6 +132,66 @@ impl Address {
             }
         }
     }
+
+    /// What the limits of a network are counted by: an IPv4 /24 or an IPv6 /48.
+    #[inline(always)]
+    pub const fn net(self) -> Self {
+        if self.is_v4() {
+            let low = u64::from_be(self.words[1]) & !0xff;
+            Self {
+                words: [1, low.to_be()],
+            }
+        } else {
+            let high = u64::from_be(self.words[0]) & !0xffff;
+            Self {
+                words: [high.to_be(), 1],
+            }
+        }
+    }
+
+    /// The first address and the prefix length (bits) of the network of [`Address::net`], where
+    /// this is one.
+    pub const fn as_net(self) -> Option<(Self, u8)> {
+        if self.words[0] == 1 && u64::from_be(self.words[1]) >> 32 == MAPPED >> 32 {
+            let words = [0, self.words[1]];
+            Some((Self { words }, 24))
+        } else if self.words[1] == 1 {
+            let words = [self.words[0], 0];
+            Some((Self { words }, 48))
+        } else {
+            None
+        }
+    }
+
+    /// What a ban of one flow is kept under: the subject with the source port, in a form that no
+    /// subject has.
+    #[inline(always)]
+    pub const fn flow(self, port: u16) -> Self {
+        let [a, b] = self.subject().words;
+        if self.is_v4() {
+            Self {
+                words: [(FLOW | port as u64).to_be(), b],
+            }
+        } else {
+            Self {
+                words: [a, (FLOW | port as u64).to_be()],
+            }
+        }
+    }
+
+    /// The subject and the port of [`Address::flow`], where this is one.
+    pub const fn as_flow(self) -> Option<(Self, u16)> {
+        let [a, b] = [u64::from_be(self.words[0]), u64::from_be(self.words[1])];
+        if a & !0xffff == FLOW && b >> 32 == MAPPED >> 32 {
+            let words = [0, self.words[1]];
+            Some((Self { words }, a as u16))
+        } else if b & !0xffff == FLOW {
+            let words = [self.words[0], 0];
+            Some((Self { words }, b as u16))
+        } else {
+            None
+        }
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +218,20 @@ mod tests {
         octets[15] = 0;
         assert_eq!(six.subject(), Address::v6(octets));
         assert!(!Address::v6([0; 16]).is_v4());
+        let net = (Address::v4([192, 0, 2, 0]), 24);
+        assert_eq!(four.net().as_net(), Some(net));
+        let net = (
+            Address::v6([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            48,
+        );
+        assert_eq!(six.net().as_net(), Some(net));
+        for source in [four, six] {
+            assert_eq!(source.as_net(), None);
+            assert_eq!(source.subject().as_flow(), None);
+            let flow = source.flow(5060);
+            assert_eq!(flow.as_flow(), Some((source.subject(), 5060)));
+            assert_eq!((flow.as_net(), source.net().as_flow()), (None, None));
+        }
         assert_eq!(
             Address::from_v4_word(u32::from_ne_bytes([192, 0, 2, 1])),
             four

@@ -1,6 +1,7 @@
 //! What the judge asks of the place that it works in: packet bytes, tables, a clock, loops.
 
 use crate::address::Address;
+use crate::control::EventCount;
 use crate::country::{Country, CountryTable};
 use crate::hash::Key;
 use crate::judge::{self, Part};
@@ -9,6 +10,7 @@ use crate::packet::Bytes;
 use crate::policy::{Admission, Policy};
 use crate::scan::{Scan, Step};
 use crate::search::{self, Search};
+use crate::trust::{Account, Contact, ContactKey, Lesson, Standing};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What the lists say of an address. Every entry holds what all wider entries say too, so that
@@ -50,6 +52,12 @@ pub enum Cause {
     Signature = 2,
     /// By the number of its dropped transactions.
     Rate = 3,
+    /// By refused credentials.
+    Failures = 4,
+    /// By the number of users, numbers or addresses that it asked for.
+    Enumeration = 5,
+    /// By asking for a user that nobody here has.
+    Tripwire = 6,
 }
 
 impl Cause {
@@ -59,6 +67,9 @@ impl Cause {
             Cause::Manual => "manual",
             Cause::Signature => "signature",
             Cause::Rate => "rate",
+            Cause::Failures => "failures",
+            Cause::Enumeration => "enumeration",
+            Cause::Tripwire => "tripwire",
         }
     }
 
@@ -68,12 +79,15 @@ impl Cause {
             1 => Some(Cause::Manual),
             2 => Some(Cause::Signature),
             3 => Some(Cause::Rate),
+            4 => Some(Cause::Failures),
+            5 => Some(Cause::Enumeration),
+            6 => Some(Cause::Tripwire),
             _ => None,
         }
     }
 }
 
-/// A ban of an IPv4 address or an IPv6 /64.
+/// A ban of an IPv4 address or an IPv6 /64, or of one flow of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Ban {
@@ -81,12 +95,12 @@ pub struct Ban {
     pub until: u64,
     /// Number of a [`Cause`].
     pub cause: u8,
-    /// Zero.
-    pub reserved: [u8; 1],
+    /// 1: the source proved a return path: nobody forged what it was banned for.
+    pub proved: u8,
     /// The signature that caused it, or 0.
     pub signature: u16,
-    /// Zero.
-    pub reserved_more: [u8; 4],
+    /// Seconds that it is renewed for while the source goes on above its rate; 0: it is not.
+    pub renews: u32,
 }
 
 /// Tables of single words.
@@ -100,9 +114,29 @@ pub enum Cells {
     Budgets,
     /// One bit for each banned source.
     Filter,
+    /// Users, numbers and addresses that a source asked for.
+    Asked,
+    /// Call-IDs that strangers brought.
+    Strange,
+    /// Nonces that this host gave out, by the address that they went to.
+    Nonces,
+    /// Single facts: see [`crate::trust`].
+    Marks,
 }
 
 impl Cells {
+    /// Every table, in the order of its number.
+    pub const ALL: [Self; 8] = [
+        Self::Transactions,
+        Self::Samples,
+        Self::Budgets,
+        Self::Filter,
+        Self::Asked,
+        Self::Strange,
+        Self::Nonces,
+        Self::Marks,
+    ];
+
     /// Words in the table: a power of two.
     pub const fn words(self) -> u32 {
         match self {
@@ -110,6 +144,10 @@ impl Cells {
             Cells::Samples => 1 << 16,
             Cells::Budgets => 64,
             Cells::Filter => 1 << 14,
+            Cells::Asked => 1 << 17,
+            Cells::Strange => 1 << 16,
+            Cells::Nonces => 1 << 15,
+            Cells::Marks => 64,
         }
     }
 }
@@ -121,16 +159,50 @@ pub enum Buckets {
     Rates,
     /// TCP flows: two flows of four words (`flow.rs`).
     Flows,
+    /// Requests of strangers that came in and passed: a record each (`trust/record.rs`).
+    Strangers,
+    /// Requests of those who belong.
+    Trusted,
+    /// Requests that this host sent.
+    Sent,
+    /// Dialogues: eight of one word.
+    Dialogues,
 }
 
 impl Buckets {
+    /// Every table, in the order of its number.
+    pub const ALL: [Self; 6] = [
+        Self::Rates,
+        Self::Flows,
+        Self::Strangers,
+        Self::Trusted,
+        Self::Sent,
+        Self::Dialogues,
+    ];
+
     /// Buckets in the table: a power of two.
     pub const fn buckets(self) -> u32 {
         match self {
             Buckets::Rates => crate::limit::BUCKETS as u32,
             Buckets::Flows => 1 << 15,
+            Buckets::Strangers => 1 << 15,
+            Buckets::Trusted => 1 << 14,
+            Buckets::Sent => 1 << 14,
+            Buckets::Dialogues => 1 << 14,
         }
     }
+}
+
+/// Entries that the tables have room for.
+pub mod room {
+    /// Bans.
+    pub const BANS: u32 = 1 << 18;
+    /// Addresses of which something is known.
+    pub const STANDINGS: u32 = 1 << 16;
+    /// Registrations, by account and by flow.
+    pub const CONTACTS: u32 = 1 << 17;
+    /// Accounts.
+    pub const ACCOUNTS: u32 = 1 << 16;
 }
 
 /// What the judge reads that one packet does not change.
@@ -164,6 +236,30 @@ pub trait Store {
 
     /// Bans a subject. A table that is full counts it and bans nobody.
     fn set_ban(&mut self, subject: &Address, ban: &Ban);
+
+    /// What is known of an address.
+    fn standing(&self, address: &Address) -> Option<&Standing>;
+
+    /// Keeps what is known of an address. A table that is full counts it and learns nothing.
+    fn set_standing(&mut self, address: &Address, standing: &Standing);
+
+    /// A registration, over or not.
+    fn contact(&self, key: &ContactKey) -> Option<&Contact>;
+
+    /// Keeps a registration; as [`Store::set_standing`].
+    fn set_contact(&mut self, key: &ContactKey, contact: &Contact);
+
+    /// An account by the digest of its name.
+    fn account(&self, digest: u64) -> Option<&Account>;
+
+    /// Keeps an account; as [`Store::set_standing`].
+    fn set_account(&mut self, digest: u64, account: &Account);
+
+    /// Tells the daemon what was learned, or, where there are too many such words, counts it.
+    fn tell(&mut self, lesson: &Lesson);
+
+    /// Counts what has no other trace.
+    fn count(&mut self, what: EventCount);
 
     /// A word of a table; `index` is below [`Cells::words`].
     fn cell(&self, table: Cells, index: u32) -> u64;
@@ -223,6 +319,8 @@ pub enum Trace {
     Source(Listed),
     /// The service at the destination, 0 for none.
     Service(u8),
+    /// What the source is trusted for, of [`crate::trust::level`].
+    Trust(u8),
     /// The ban of the source.
     Ban(Option<Ban>),
     /// The source's country and who is admitted.

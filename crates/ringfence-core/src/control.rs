@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of all layouts that kernel and daemon share. Pinned maps of another version are not
 /// opened: their contents are copied into new ones.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// Interfaces that one fence may guard.
 pub const INTERFACES: usize = 16;
@@ -91,7 +91,15 @@ pub enum EventCount {
     BansLost = 4,
     /// Packets of dropped connections that this host did not send.
     Silenced = 5,
+    /// What was learned and found no room in its table.
+    TrustLost = 6,
+    /// Answers that were too long or in too many pieces to learn from.
+    Unread = 7,
+    /// Responses that answer nothing and passed, since too little is remembered to be sure.
+    Unsolicited = 8,
+    /// Lessons that were not told: too many, or no room.
+    LessonsLost = 9,
 }
 
 /// Slots for [`EventCount`].
-pub const EVENT_COUNTS: u32 = 8;
+pub const EVENT_COUNTS: u32 = 16;

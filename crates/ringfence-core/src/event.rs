@@ -63,7 +63,7 @@ const _: () = assert!(
 #[inline(always)]
 pub fn due<B: Store>(bench: &mut B, key: &Key, verdict: &Verdict, now: u64) -> bool {
     let source = match verdict.source_hash {
-        0 => key.hash(verdict.source.subject().words()) | 1,
+        0 => key.source(verdict.source),
         hash => hash,
     };
     let hash = mix(source, 0x5eed + u64::from(verdict.reason_number()));

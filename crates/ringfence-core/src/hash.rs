@@ -62,6 +62,19 @@ impl Key {
         sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3
     }
 
+    /// What rates of the source are counted by.
+    #[inline(always)]
+    pub fn source(&self, source: Address) -> u64 {
+        self.hash(source.subject().words()) | 1
+    }
+
+    /// What rates of a network of the source, its /24 or /48, are counted by.
+    #[inline(always)]
+    pub fn net(&self, source: Address) -> u64 {
+        let words = source.net().words();
+        mix(mix(self.words[0], words[0]), words[1] ^ self.words[1]) | 1
+    }
+
     /// The bit of the ban filter that stands for `subject`: quick, since a guessed collision
     /// costs only a look into the table of bans.
     #[inline(always)]

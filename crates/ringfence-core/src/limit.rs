@@ -59,6 +59,35 @@ impl Limit {
     pub const fn is_none(&self) -> bool {
         self.interval == 0
     }
+
+    /// The limit of `parts` such sources, and one more part for the address that they share.
+    #[inline(always)]
+    pub const fn shared_by(&self, parts: u32) -> Self {
+        let interval = self.interval / (parts as u64 + 1);
+        Self {
+            interval,
+            tolerance: self.interval + self.tolerance - interval,
+        }
+    }
+
+    /// `factor` times as many tokens, also at once.
+    #[inline(always)]
+    pub const fn times(&self, factor: u32) -> Self {
+        let interval = self.interval / factor as u64;
+        Self {
+            interval,
+            tolerance: self.tolerance + self.interval - interval,
+        }
+    }
+
+    /// Tokens that may be spent at once.
+    #[inline(always)]
+    pub const fn burst(&self) -> u32 {
+        match self.tolerance.checked_div(self.interval) {
+            Some(more) => more as u32 + 1,
+            None => u32::MAX,
+        }
+    }
 }
 
 /// Whose word it is, and where it may lie.
@@ -183,6 +212,30 @@ pub fn step(old: u64, owner: Owner, limit: &Limit, now_ns: u64, charge: bool) ->
     }
     let debt = (debt + interval).min(deepest);
     (mark | (now.wrapping_add(debt) & TIME_MASK), state)
+}
+
+/// Tokens of the owner that are spent and did not come back yet.
+#[inline(always)]
+pub fn spent(old: u64, owner: Owner, limit: &Limit, now_ns: u64) -> u32 {
+    let interval = ticks(limit.interval).max(1);
+    if !owner.owns(old) {
+        return 0;
+    }
+    let debt = ahead(old, ticks(now_ns) & TIME_MASK, TIME_MASK >> 1);
+    debt.div_ceil(interval) as u32
+}
+
+/// Gives tokens back to the owner of the word `old`: the word after.
+#[inline(always)]
+pub fn refund(old: u64, owner: Owner, limit: &Limit, now_ns: u64, tokens: u32) -> u64 {
+    let now = ticks(now_ns) & TIME_MASK;
+    if !owner.owns(old) {
+        return old;
+    }
+    let debt = ahead(old, now, TIME_MASK >> 1);
+    let back = ticks(limit.interval).max(1) * u64::from(tokens);
+    let less = debt.saturating_sub(back);
+    owner.mark() | (now.wrapping_add(less) & TIME_MASK)
 }
 
 /// One transition of a word that all strangers share: a theoretical arrival time in nanoseconds.

@@ -144,6 +144,45 @@ pub mod policy_flags {
     pub const PROTECT: u32 = 2;
     /// Some signature looks at the body.
     pub const BODY: u32 = 4;
+    /// Bans may fall on whole nets.
+    pub const NETS: u32 = 8;
+}
+
+/// Names of users that nobody here has.
+pub const TRIPWIRES: usize = 64;
+/// Ranges of numbers that nobody here has.
+pub const TRIPWIRE_RANGES: usize = 32;
+/// Emergency numbers.
+pub const EMERGENCY: usize = 16;
+
+/// How the judge learns who belongs, and what it holds against those who do not.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TrustPolicy {
+    /// Refused credentials of one source, or of one /24 or /48. Units are half failures: two
+    /// tokens make one.
+    pub failures: Limit,
+    /// Different users that one source, or one /24 or /48, may ask for without a registration.
+    pub users: Limit,
+    /// Requests that an address where phones belong may send; each account adds as many.
+    pub requests: Limit,
+    /// How long an answer to a request of ours opens its sender, in ns.
+    pub solicited: u64,
+    /// How many of `tripwires` are in use.
+    pub tripwire_count: u32,
+    /// How many of `ranges` are in use.
+    pub range_count: u32,
+    /// How many of `emergency` are in use.
+    pub emergency_count: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Digests of users that nobody here has: [`crate::trust::account_digest`].
+    pub tripwires: [u64; TRIPWIRES],
+    /// The first and the last number of ranges of users that nobody here has. A number written
+    /// with leading zeros is another user, and in no range.
+    pub ranges: [[u64; 2]; TRIPWIRE_RANGES],
+    /// Digests of emergency numbers.
+    pub emergency: [u64; EMERGENCY],
 }
 
 /// One generation of the policy.
@@ -168,6 +207,8 @@ pub struct Policy {
     pub strikes: Limit,
     /// Later fragments of one source.
     pub fragments: Limit,
+    /// Trust.
+    pub trust: TrustPolicy,
     /// The services; the first is none.
     pub services: [Service; SERVICES],
     /// Number of the service at each UDP port.

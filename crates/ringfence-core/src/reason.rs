@@ -86,6 +86,22 @@ reasons! {
     Refused = 17, "trunk", Drop, "a registration from a trunk";
     /// A message start that is not whole in its segment; the sender's retransmission is judged.
     Incomplete = 18, "malformed", Drop, "a message start that is not whole";
+    /// A phone that is registered here.
+    Registered = 19, "registered", Pass, "registered here";
+    /// This host's requests are answered from there.
+    Solicited = 20, "solicited", Pass, "it answers what we ask of it";
+    /// Part of a dialogue of ours.
+    Dialogue = 21, "dialogue", Pass, "part of a call or subscription of ours";
+    /// A call to an emergency number.
+    Emergency = 22, "emergency", Pass, "an emergency call";
+    /// Too many of its credentials were refused.
+    Failures = 23, "failures", Drop, "its credentials were refused too often";
+    /// It asks for too many different users, numbers or addresses.
+    Enumeration = 24, "enumeration", Drop, "it asks for too many different users";
+    /// It asks for a user that nobody here has.
+    Tripwire = 25, "tripwire", Drop, "it asks for a user that nobody here has";
+    /// A response to nothing that this host sent.
+    Unsolicited = 26, "unsolicited", Drop, "a response to nothing that we asked";
 }
 
 /// The number of slots for reasons in counters: a power of two, with room for more.

@@ -15,6 +15,7 @@ pub use word::{every, head, lower, text};
 pub(crate) use word::{first, zeros};
 
 use crate::flow::Flow;
+use crate::known::Known;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::verdict::Verdict;
@@ -99,10 +100,18 @@ pub enum Kind {
     SdpOrigin = 14,
     SdpSession = 15,
     Accept = 16,
+    Authorization = 17,
+    ProxyAuthorization = 18,
+    Expires = 19,
+    WwwAuthenticate = 20,
+    ProxyAuthenticate = 21,
 }
 
 /// Slots for kinds of lines.
 pub const KINDS: usize = 32;
+
+/// Most Contact header fields of a message that are remembered.
+pub const CONTACTS: usize = 16;
 
 /// Most walks over one message.
 pub const JOBS: usize = 64;
@@ -179,6 +188,13 @@ pub struct Scan {
     /// TCP framing: see `framing.rs`.
     pub(crate) frame: u32,
     pub(crate) frame_length: u32,
+    /// The values of Contact header fields, packed, and how many there were.
+    contacts: [u32; CONTACTS],
+    contact_count: u32,
+    /// The contact that is looked at: see `outgoing/contacts.rs`.
+    pub(crate) contact: u32,
+    /// What is known of the sender, and what the message says of itself.
+    pub(crate) known: Known,
 }
 
 impl Scan {
@@ -203,6 +219,7 @@ impl Scan {
         self.points = 0;
         self.scored_by = 0;
         self.branch = 0;
+        self.contact_count = 0;
     }
 
     /// Bytes of the window in use.
@@ -310,6 +327,19 @@ impl Scan {
             _ => Kind::CSeq,
         };
         self.repeated(kind)
+    }
+
+    /// How many Contact header fields there were.
+    #[inline(always)]
+    pub(crate) fn contact_count(&self) -> u32 {
+        self.contact_count
+    }
+
+    /// The value of a Contact header field that is remembered.
+    #[inline(always)]
+    pub(crate) fn contact_field(&self, n: u32) -> Span {
+        // The compiler would drop the mask, knowing the bound; the kernel's verifier would not know it.
+        Span::unpack(self.contacts[black_box(n) as usize & (CONTACTS - 1)])
     }
 
     /// One bit for each [`Kind`] of line that was there.

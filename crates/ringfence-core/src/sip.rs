@@ -5,7 +5,9 @@ use crate::bench::Bench;
 use crate::class::Class;
 use crate::policy::Policy;
 use crate::scan::{KINDS, Kind, Scan, Span, Stops, WINDOW, every, first, head, lower, text, zeros};
-use crate::search::{PARAMETERS, closing_quote, digest_of, find, find_parameter, trimmed};
+use crate::search::{
+    PARAMETERS, closing_quote, digest_of, find, find_parameter, number_of, trimmed,
+};
 use core::hint::black_box;
 
 /// The first line of a message.
@@ -99,6 +101,28 @@ pub fn glance(word: u64) -> Option<Class> {
     }
 }
 
+/// Whether the first eight bytes are those of a request within a dialogue or of a keep-alive, of
+/// which nothing is learned.
+#[inline(always)]
+pub fn goes_on(word: u64) -> bool {
+    let low = lower(word);
+    let four = head(low, 4);
+    let five = head(low, 5);
+    four == const { text(b"ack ") }
+        || four == const { text(b"bye ") }
+        || five == const { text(b"info ") }
+        || head(low, 6) == const { text(b"prack ") }
+        || head(low, 7) == const { text(b"cancel ") }
+        || head(low, 7) == const { text(b"update ") }
+        || head(low, 7) == const { text(b"notify ") }
+}
+
+/// Whether the first eight bytes are those of a response.
+#[inline(always)]
+pub fn answers(word: u64) -> bool {
+    lower(word) == const { text(b"sip/2.0 ") }
+}
+
 /// The first line without white space at its end.
 #[inline(always)]
 pub fn start_line<B: Bench>(scan: &mut Scan) -> Span {
@@ -119,7 +143,7 @@ pub fn start<B: Bench>(scan: &mut Scan) -> Start {
         return Start::Missing;
     }
     let line = start_line::<B>(scan);
-    if lower(scan.word(line.from)) == const { text(b"sip/2.0 ") } {
+    if answers(scan.word(line.from)) {
         return Start::Response;
     }
     // METHOD SP URI SP SIP/2.0 has at least 13 bytes.
@@ -266,6 +290,17 @@ pub fn has_to_tag<B: Bench>(scan: &mut Scan) -> bool {
         return false;
     }
     let value = scan.span(Kind::To);
+    let to = behind_address::<B>(scan, value);
+    // An escape may spell the name of a parameter; some servers let a value end at `,` or `&`.
+    !to.is_empty()
+        && find::<B>(scan, to, b'%', b'&') >= to.to
+        && find::<B>(scan, to, b',', b',') >= to.to
+        && tag_among::<B>(scan, to)
+}
+
+/// The parameters behind an address: nothing where it is no plain name-addr or addr-spec.
+#[inline(always)]
+fn behind_address<B: Bench>(scan: &mut Scan, value: Span) -> Span {
     let mut to = trimmed::<B>(scan, value);
     // A display name may hold anything, what looks like a tag among it.
     if scan.byte(to.from) == b'"' {
@@ -278,14 +313,43 @@ pub fn has_to_tag<B: Bench>(scan: &mut Scan) -> bool {
         to.from = angle + 1;
         let end = find::<B>(scan, to, b'>', b'"');
         if scan.byte(angle) == b'"' || end >= to.to || scan.byte(end) == b'"' {
-            return false;
+            return Span::NONE;
         }
         to.from = end + 1;
     }
-    // An escape may spell the name of a parameter; some servers let a value end at `,` or `&`.
-    find::<B>(scan, to, b'%', b'&') >= to.to
-        && find::<B>(scan, to, b',', b',') >= to.to
-        && tag_among::<B>(scan, to)
+    to
+}
+
+/// The tag of a From or To header field, empty where there is none. Of a message that this host
+/// wrote: what a stranger may have put into its own address is passed over.
+#[inline(always)]
+pub fn tag<B: Bench>(scan: &mut Scan, kind: Kind) -> Span {
+    let value = scan.span(kind);
+    let behind = behind_address::<B>(scan, value);
+    let tag = find_parameter::<B>(scan, behind, const { text(b"tag=") }, 4);
+    let end = find::<B>(scan, tag, b';', b' ');
+    Span {
+        from: tag.from,
+        to: find::<B>(
+            scan,
+            Span {
+                from: tag.from,
+                to: end,
+            },
+            b',',
+            b'\t',
+        ),
+    }
+}
+
+/// The user of an address or of a Request-URI, without a password or parameters.
+#[inline(always)]
+pub fn user<B: Bench>(scan: &mut Scan, value: Span) -> Span {
+    let user = parts::<B>(scan, value).user;
+    Span {
+        from: user.from,
+        to: find::<B>(scan, user, b':', b';'),
+    }
 }
 
 /// Whether one of the parameters in `value` is a tag, also with white space around its name, and
@@ -348,14 +412,26 @@ pub fn transaction<B: Bench>(scan: &mut Scan) -> u64 {
             from: branch.from,
             to: find::<B>(scan, branch, b';', b','),
         };
-        return digest_of::<B>(scan, value);
+        let digest = digest_of::<B>(scan, value);
+        scan.known.branch = digest;
+        return digest;
     }
+    scan.known.branch = 0;
     if scan.has(Kind::CallId) {
         let (call, sequence) = (scan.span(Kind::CallId), scan.span(Kind::CSeq));
         let call = digest_of::<B>(scan, call);
         return call ^ digest_of::<B>(scan, sequence).rotate_left(17);
     }
     0
+}
+
+/// The number of CSeq (RFC 3261, section 20.16), and where its method begins.
+#[inline(always)]
+pub fn sequence<B: Bench>(scan: &mut Scan) -> (u32, u32) {
+    let value = scan.span(Kind::CSeq);
+    let number = number_of::<B>(scan, value).unwrap_or(0);
+    let space = find::<B>(scan, value, b' ', b'\t');
+    (number, after_blanks::<B>(scan, space, value.to))
 }
 
 /// The number of no location: nothing is looked for there.
@@ -433,11 +509,19 @@ pub fn plan_address<B: Bench>(scan: &mut Scan, policy: &Policy) {
         return;
     }
     let parts = parts::<B>(scan, value);
+    // Looked up anew: what is kept meanwhile lies on a small stack.
+    let address = ADDRESSES[black_box(turn) as usize & 7];
+    let start = |place: u32| automaton.start[(address >> place) as usize & (LOCATIONS - 1)];
+    let domains = if address >> 32 == 1 {
+        automaton.domain_start(scan.service as usize)
+    } else {
+        DEAD
+    };
     scan.add_job(automaton, domains, parts.host, parts.stops, true);
+    scan.add_job(automaton, start(16), parts.user, Stops::Never, false);
+    scan.add_job(automaton, start(24), parts.host, parts.stops, false);
     let shown = trimmed::<B>(scan, parts.display);
-    scan.add_job(automaton, display, shown, Stops::Display, false);
-    scan.add_job(automaton, user, parts.user, Stops::Never, false);
-    scan.add_job(automaton, host, parts.host, parts.stops, false);
+    scan.add_job(automaton, start(8), shown, Stops::Display, false);
 }
 
 /// The location of values that are walked whole, by the number of their [`Kind`].

@@ -78,7 +78,53 @@ pub struct Verdict {
     pub(crate) admitted: u8,
     /// 1: the transaction was paid for out of the budget before.
     pub(crate) paid: u8,
-    reserved: [u8; 2],
+    /// Of [`crate::trust::level`].
+    pub trust: u8,
+    /// What alone the packet passes by, of [`held`]: its source is banned.
+    pub(crate) held: u8,
+    /// Accounts that are registered from the source.
+    pub(crate) accounts: u32,
+    /// Of [`told`].
+    pub(crate) told: u32,
+    /// 1: the source proved a return path.
+    pub(crate) proved: u8,
+    /// 1: the flow is a registered one.
+    pub(crate) registered_flow: u8,
+    reserved: [u8; 6],
+}
+
+/// What a packet of a banned source may still pass by.
+pub(crate) mod held {
+    /// Being the end of a dialogue.
+    pub const DIALOGUE: u8 = 1;
+    /// Being that of an account that is registered from there.
+    pub const ACCOUNT: u8 = 2;
+    /// Being a REGISTER that names one of our domains: nobody proved who it was that was banned.
+    pub const NAMED: u8 = 4;
+    /// Being an emergency call.
+    pub const EMERGENCY: u8 = 8;
+    /// The mode: nothing is dropped, and what passes is learned from.
+    pub const SHADOW: u8 = 16;
+}
+
+/// What a message says of itself.
+pub(crate) mod told {
+    /// It carries credentials.
+    pub const CREDENTIALS: u32 = 1;
+    /// Its sender is a stranger.
+    pub const STRANGER: u32 = 2;
+    /// It asks for a registration.
+    pub const ASKS: u32 = 4;
+    /// Its credentials were counted until they are answered.
+    pub const COUNTED: u32 = 8;
+    /// It calls an emergency number.
+    pub const EMERGENCY: u32 = 16;
+    /// It names one of the service's domains.
+    pub const NAMED: u32 = 32;
+    /// Its sender carries others' traffic.
+    pub const PROXY: u32 = 64;
+    /// Phones belong behind its address.
+    pub const BELONGS: u32 = 128;
 }
 
 const _: () = assert!(Action::Pass as u8 == 0, "the zero of `begin`");

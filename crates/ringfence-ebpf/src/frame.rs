@@ -13,17 +13,19 @@ use aya_ebpf::maps::lpm_trie::Key;
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Turn};
 use ringfence_core::control::{Control, EventCount};
+use ringfence_core::country::CountryTable;
 use ringfence_core::judge::Part;
 use ringfence_core::limit::Bucket;
 use ringfence_core::packet::Bytes;
 use ringfence_core::policy::Policy;
 use ringfence_core::scan::{Scan, Step, WINDOW};
 use ringfence_core::search::Search;
+use ringfence_core::trust::{Account, Contact, ContactKey, Entry, Lesson, Standing};
 use zerocopy::FromBytes;
 
 use crate::maps;
 use crate::parts;
-use crate::report::count_event;
+use crate::report::{self, count_event};
 
 /// 1: the time is taken from the control map. Written before loading, by tests only.
 #[unsafe(no_mangle)]
@@ -37,8 +39,25 @@ pub trait Packet: Copy {
     fn data_end(self) -> usize;
     /// Bytes in the frame.
     fn length(self) -> u32;
+    /// Copies `length` bytes from `offset` on, wherever in the frame they lie; whether they were there.
+    ///
+    /// # Safety
+    /// There is room for as many bytes at `into`.
+    unsafe fn copy(self, offset: u32, into: *mut c_void, length: u32) -> bool;
+    /// Calls a part of the judgement.
+    fn part(self, part: Part, control: &Control, tables: Tables<'_>, scan: &mut Scan) -> u32;
+
     /// Copies a value from `offset` on, wherever in the frame it lies.
-    fn load<T: FromBytes>(self, offset: u32) -> Option<T>;
+    #[inline(always)]
+    fn load<T: FromBytes>(self, offset: u32) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        let into = value.as_mut_ptr().cast::<c_void>();
+        // SAFETY: there is room for a value, which may be any bytes, and it is used only if written.
+        unsafe {
+            let loaded = self.copy(offset, into, size_of::<T>() as u32);
+            loaded.then(|| value.assume_init())
+        }
+    }
 }
 
 impl Packet for *mut xdp_md {
@@ -61,14 +80,14 @@ impl Packet for *mut xdp_md {
     }
 
     #[inline(always)]
-    fn load<T: FromBytes>(self, offset: u32) -> Option<T> {
-        let mut value = MaybeUninit::<T>::uninit();
-        let into = value.as_mut_ptr().cast::<c_void>();
-        // SAFETY: there is room for a value, which may be any bytes, and it is used only if written.
-        unsafe {
-            let loaded = bpf_xdp_load_bytes(self, offset, into, size_of::<T>() as u32) == 0;
-            loaded.then(|| value.assume_init())
-        }
+    unsafe fn copy(self, offset: u32, into: *mut c_void, length: u32) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { bpf_xdp_load_bytes(self, offset, into, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn part(self, part: Part, control: &Control, tables: Tables<'_>, scan: &mut Scan) -> u32 {
+        parts::ingress::call(part, self, control, tables, scan)
     }
 }
 
@@ -92,15 +111,14 @@ impl Packet for *mut __sk_buff {
     }
 
     #[inline(always)]
-    fn load<T: FromBytes>(self, offset: u32) -> Option<T> {
-        let mut value = MaybeUninit::<T>::uninit();
-        let into = value.as_mut_ptr().cast::<c_void>();
-        let context = self.cast::<c_void>();
-        // SAFETY: there is room for a value, which may be any bytes, and it is used only if written.
-        unsafe {
-            let loaded = bpf_skb_load_bytes(context, offset, into, size_of::<T>() as u32) == 0;
-            loaded.then(|| value.assume_init())
-        }
+    unsafe fn copy(self, offset: u32, into: *mut c_void, length: u32) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { bpf_skb_load_bytes(self.cast::<c_void>(), offset, into, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn part(self, part: Part, control: &Control, tables: Tables<'_>, scan: &mut Scan) -> u32 {
+        parts::egress::call(part, self, control, tables, scan)
     }
 }
 
@@ -152,6 +170,10 @@ impl<'a, P: Packet> Frame<'a, P> {
             Cells::Samples => &maps::SAMPLES,
             Cells::Budgets => &maps::BUDGETS,
             Cells::Filter => &maps::FILTER,
+            Cells::Asked => &maps::ASKED,
+            Cells::Strange => &maps::STRANGE,
+            Cells::Nonces => &maps::NONCES,
+            Cells::Marks => &maps::MARKS,
         }
     }
 
@@ -160,6 +182,10 @@ impl<'a, P: Packet> Frame<'a, P> {
         match table {
             Buckets::Rates => &maps::RATES,
             Buckets::Flows => &maps::FLOWS,
+            Buckets::Strangers => &maps::STRANGERS,
+            Buckets::Trusted => &maps::TRUSTED,
+            Buckets::Sent => &maps::SENT,
+            Buckets::Dialogues => &maps::DIALOGUES,
         }
     }
 }
@@ -172,6 +198,18 @@ fn swap(word: *mut u64, old: u64, new: u64) -> bool {
     unsafe {
         atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(word, old, new)
             .1
+    }
+}
+
+/// Keeps an entry by way of a map value; what finds no room in its table is counted.
+#[inline(always)]
+fn keep(insert: impl FnOnce(&mut Entry) -> bool) {
+    let Some(entry) = maps::ENTRY.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the CPU's own; the program is not interrupted by itself.
+    if !insert(unsafe { &mut *entry }) {
+        count_event(EventCount::TrustLost);
     }
 }
 
@@ -206,25 +244,30 @@ extern "C" fn callback<S: Step>(_: u32, context: *mut Loop) -> c_long {
     c_long::from(S::step(scan, policy))
 }
 
-/// What a turn's callback is given.
+/// What a turn's callback is given: pointers, so that little lies on the stack.
 #[repr(C)]
-struct Turns<'f, 't> {
-    frame: *mut Frame<'f>,
-    tables: *const Tables<'t>,
+struct Turns<P> {
+    context: P,
+    control: *const Control,
+    policy: *const Policy,
+    countries: *const CountryTable,
     scan: *mut Scan,
 }
 
 /// The callback of `bpf_loop` for turns.
-extern "C" fn turn<'f, T: Turn<Frame<'f>>>(_: u32, context: *mut Turns<'f, '_>) -> c_long {
+extern "C" fn turn<'f, P: Packet, T: Turn<Frame<'f, P>>>(_: u32, context: *mut Turns<P>) -> c_long {
     // SAFETY: `turns` filled it with valid pointers, which nothing else uses meanwhile.
-    let (frame, tables, scan) = unsafe {
-        (
-            &mut *(*context).frame,
-            *(*context).tables,
-            &mut *(*context).scan,
-        )
+    let (mut frame, tables, scan) = unsafe {
+        let control = &*(*context).control;
+        let tables = Tables {
+            policy: &*(*context).policy,
+            countries: &*(*context).countries,
+            key: &control.key,
+        };
+        let frame = Frame::new((*context).context, control);
+        (frame, tables, &mut *(*context).scan)
     };
-    c_long::from(T::turn(frame, tables, scan))
+    c_long::from(T::turn(&mut frame, tables, scan))
 }
 
 impl<P: Packet> Store for Frame<'_, P> {
@@ -263,6 +306,59 @@ impl<P: Packet> Store for Frame<'_, P> {
     }
 
     #[inline(always)]
+    fn standing(&self, address: &Address) -> Option<&Standing> {
+        // SAFETY: each time in it is one word, and an entry that is replaced meanwhile is read as
+        // the old or the new one. So below.
+        unsafe { maps::STANDINGS.get(address) }
+    }
+
+    #[inline(always)]
+    fn set_standing(&mut self, address: &Address, standing: &Standing) {
+        keep(|entry| {
+            entry.standing = *standing;
+            maps::STANDINGS.insert(address, &entry.standing, 0).is_ok()
+        });
+    }
+
+    #[inline(always)]
+    fn contact(&self, key: &ContactKey) -> Option<&Contact> {
+        // SAFETY: as above.
+        unsafe { maps::CONTACTS.get(key) }
+    }
+
+    #[inline(always)]
+    fn set_contact(&mut self, key: &ContactKey, contact: &Contact) {
+        keep(|entry| {
+            entry.contact = *contact;
+            maps::CONTACTS.insert(key, &entry.contact, 0).is_ok()
+        });
+    }
+
+    #[inline(always)]
+    fn account(&self, digest: u64) -> Option<&Account> {
+        // SAFETY: as above.
+        unsafe { maps::ACCOUNTS.get(digest) }
+    }
+
+    #[inline(always)]
+    fn set_account(&mut self, digest: u64, account: &Account) {
+        keep(|entry| {
+            entry.account = *account;
+            maps::ACCOUNTS.insert(digest, &entry.account, 0).is_ok()
+        });
+    }
+
+    #[inline(always)]
+    fn tell(&mut self, lesson: &Lesson) {
+        report::tell(self.control, lesson);
+    }
+
+    #[inline(always)]
+    fn count(&mut self, what: EventCount) {
+        count_event(what);
+    }
+
+    #[inline(always)]
     fn cell(&self, table: Cells, index: u32) -> u64 {
         Self::cells(table).get(index).copied().unwrap_or(0)
     }
@@ -290,7 +386,7 @@ impl<P: Packet> Store for Frame<'_, P> {
     }
 }
 
-impl Bench for Frame<'_> {
+impl<P: Packet> Bench for Frame<'_, P> {
     #[inline(always)]
     fn fill(&self, offset: u32, length: u32, scan: &mut Scan) -> bool {
         // Linux 6.1 does not learn from `length != 0`; this form it understands.
@@ -300,7 +396,7 @@ impl Bench for Frame<'_> {
         }
         let window = scan.window.as_mut_ptr().cast::<c_void>();
         // SAFETY: the window has 2,048 bytes, no less than `length`.
-        unsafe { bpf_xdp_load_bytes(self.context, offset, window, length) == 0 }
+        unsafe { self.context.copy(offset, window, length) }
     }
 
     #[inline(always)]
@@ -321,15 +417,17 @@ impl Bench for Frame<'_> {
     #[inline(always)]
     fn turns<T: Turn<Self>>(&mut self, tables: Tables<'_>, scan: &mut Scan, most: u32) {
         let mut context = Turns {
-            frame: self,
-            tables: &raw const tables,
+            context: self.context,
+            control: self.control,
+            policy: tables.policy,
+            countries: tables.countries,
             scan,
         };
         // SAFETY: as for `repeat`.
         unsafe {
             bpf_loop(
                 most,
-                turn::<T> as *mut c_void,
+                turn::<P, T> as *mut c_void,
                 (&raw mut context).cast::<c_void>(),
                 0,
             );
@@ -338,7 +436,7 @@ impl Bench for Frame<'_> {
 
     #[inline(always)]
     fn part(&mut self, part: Part, tables: Tables<'_>, scan: &mut Scan) -> u32 {
-        parts::call(part, self.context, self.control, tables, scan)
+        self.context.part(part, self.control, tables, scan)
     }
 
     #[inline(always)]

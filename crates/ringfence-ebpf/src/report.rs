@@ -12,6 +12,7 @@ use ringfence_core::limit::shared;
 use ringfence_core::packet::Bytes;
 use ringfence_core::reason::{Action, REASONS, Reason};
 use ringfence_core::scan::Scan;
+use ringfence_core::trust::Lesson;
 use ringfence_core::verdict::Verdict;
 
 use crate::frame::Frame;
@@ -29,6 +30,24 @@ fn add(counters: &PerCpuArray<u64>, index: u32) {
 #[inline(always)]
 pub fn count_event(what: EventCount) {
     add(&maps::EVENT_STATS, what as u32);
+}
+
+/// Tells the daemon what was learned, where this CPU's share allows it.
+#[inline(always)]
+pub fn tell(control: &Control, lesson: &Lesson) {
+    let Some(word) = maps::LESSON_LIMIT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the CPU's own word.
+    let (new, fine) = shared(unsafe { *word }, &control.events, lesson.time);
+    if !fine {
+        return count_event(EventCount::LessonsLost);
+    }
+    // SAFETY: as above.
+    unsafe { *word = new };
+    if maps::LESSONS.output::<Lesson>(lesson, 0).is_err() {
+        count_event(EventCount::LessonsLost);
+    }
 }
 
 /// Counts a verdict.

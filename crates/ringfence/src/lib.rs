@@ -24,7 +24,9 @@ pub mod privilege;
 pub mod resolve;
 /// Signatures of scanners and attack tools.
 pub mod signature;
-/// What must last: operator lists, countries and bans, in SQLite.
+/// What must last: operator lists, countries, bans and trust, in SQLite.
 pub mod store;
 /// From the configuration to what the judge reads.
 pub mod tables;
+/// Who belongs and who does not, over time.
+pub mod trust;

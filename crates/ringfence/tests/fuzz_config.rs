@@ -9,6 +9,16 @@ const SEED: &str = r#"
 mode      = "shadow"
 countries = ["GB", "IE"]
 permit    = ["198.51.100.7", "2001:db8::/32", "192.0.2.1-192.0.2.9"]
+tripwires = ["admin", "9000-9099"]
+emergency = ["112", "911"]
+
+[trust]
+failures  = "5/10m"
+solicited = "10m"
+
+[ban]
+times  = ["10m", "1h"]
+subnet = 3
 
 [[trunk]]
 name  = "provider"

@@ -120,6 +120,98 @@ fn replay_says_what_the_policy_does() {
     assert_eq!(summary["reason"]["denied"], 1);
 }
 
+/// A raw IPv4 packet between the host and a phone, both at port 5060.
+fn between(source: [u8; 4], destination: [u8; 4], text: &str) -> Vec<u8> {
+    let mut packet = udp(source, 5060, text.as_bytes());
+    packet[16..20].copy_from_slice(&destination);
+    packet[20..22].copy_from_slice(&5060u16.to_be_bytes());
+    packet
+}
+
+/// A registration with a challenge, a guess that is refused, and OPTIONS of the host that are
+/// answered.
+fn conversations(path: &Path) {
+    const HOST: [u8; 4] = [192, 0, 2, 1];
+    const PHONE: [u8; 4] = [203, 0, 113, 5];
+    const THIEF: [u8; 4] = [203, 0, 113, 9];
+    const PEER: [u8; 4] = [203, 0, 113, 77];
+    let text = |start: &str, call: &str, number: u32, method: &str, more: &str| {
+        format!(
+            "{start}\r\nVia: SIP/2.0/UDP a:5060;branch=z9hG4bK{call}{number}\r\n\
+             From: <sip:1001@pbx.example>;tag=f{call}\r\nTo: <sip:1001@pbx.example>\r\n\
+             Call-ID: {call}@a\r\nCSeq: {number} {method}\r\n{more}Content-Length: 0\r\n\r\n"
+        )
+    };
+    let contact = "Contact: <sip:1001@10.0.0.9>;expires=600\r\n";
+    let told = format!("{contact}Authorization: Digest username=\"1001\", nonce=\"n\"\r\n");
+    let challenge = "WWW-Authenticate: Digest realm=\"x\", nonce=\"n\"\r\n";
+    let ask = "REGISTER sip:pbx.example SIP/2.0";
+    let options = "OPTIONS sip:peer@a SIP/2.0";
+    let register = |start, call, number, more| text(start, call, number, "REGISTER", more);
+    let packets = [
+        between(HOST, PEER, &text(options, "o", 1, "OPTIONS", "")),
+        between(PEER, HOST, &text("SIP/2.0 200 OK", "o", 1, "OPTIONS", "")),
+        between(PHONE, HOST, &register(ask, "p", 1, contact)),
+        between(HOST, PHONE, &register("SIP/2.0 401 No", "p", 1, challenge)),
+        between(PHONE, HOST, &register(ask, "p", 2, &told)),
+        between(HOST, PHONE, &register("SIP/2.0 200 OK", "p", 2, contact)),
+        between(PHONE, HOST, &text(options, "q", 1, "OPTIONS", "")),
+        between(THIEF, HOST, &register(ask, "t", 1, &told)),
+        between(HOST, THIEF, &register("SIP/2.0 403 No", "t", 1, "")),
+    ];
+    let mut writer = CaptureWriter::with_link_type(File::create(path).unwrap(), 101).unwrap();
+    let second = 1_700_000_000_000_000_000;
+    for (n, packet) in (0u64..).zip(&packets) {
+        writer.write(second + n * 1_000_000_000, packet).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn replay_learns_from_what_the_host_sends() {
+    let directory = tempfile::tempdir().unwrap();
+    conversations(&directory.path().join("a.pcap"));
+    let replay = |more: &[&str]| {
+        let args = [&["replay", "a.pcap", "--format", "json"], more].concat();
+        let output = ringfence(directory.path(), &args);
+        assert!(output.status.success());
+        lines(&output)
+    };
+    for named in [&[][..], &["--host", "192.0.2.1"]] {
+        let lines = replay(named);
+        let seen: Vec<_> = lines[..9]
+            .iter()
+            .map(|line| ["reason", "message"].map(|key| line[key].as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ["sent", "OPTIONS"],
+                ["solicited", "200"],
+                ["clean", "REGISTER"],
+                ["sent", "401"],
+                ["clean", "REGISTER"],
+                ["sent", "200"],
+                ["registered", "OPTIONS"],
+                ["clean", "REGISTER"],
+                ["sent", "403"],
+            ],
+            "{named:?}"
+        );
+        assert_eq!(
+            lines[9]["summary"]["learned"],
+            serde_json::json!({ "registered": 1, "solicited": 1, "accounts": 1, "refused": 1 })
+        );
+    }
+    // A host that is not in the capture sends nothing.
+    let lines = replay(&["--host", "192.0.2.99"]);
+    assert_eq!(lines[9]["summary"]["learned"]["registered"], 0);
+    let explained = |packet: &str| ringfence(directory.path(), &["explain", "--pcap", packet]);
+    let text = String::from_utf8(explained("a.pcap:7").stdout).unwrap();
+    assert!(text.contains("=> pass registered"), "{text}");
+    assert_eq!(explained("a.pcap:6").status.code(), Some(1));
+}
+
 #[test]
 fn a_capture_that_is_cut_short_is_told() {
     let directory = tempfile::tempdir().unwrap();
@@ -198,6 +290,8 @@ fn the_store_answers_without_a_daemon_and_is_left_alone() {
             since: now,
             until: now + std::time::Duration::from_secs(600),
             times: 1,
+            port: None,
+            proved: true,
             evidence: None,
             note: String::new(),
         })
@@ -214,7 +308,14 @@ fn the_store_answers_without_a_daemon_and_is_left_alone() {
     assert_eq!(lines(&shown(&["deny", "list"])), [serde_json::json!([])]);
     let looked = shown(&["lookup", "192.0.2.7"]);
     assert_eq!(lines(&looked)[0]["lists"][0]["list"], "ban");
+    assert_eq!(lines(&shown(&["trust"])), [serde_json::json!([])]);
+    let why = &lines(&shown(&["why", "192.0.2.7"]))[0];
+    assert_eq!(why["commands"][0], "ringfence unban 192.0.2.7");
+    assert_eq!(lines(&shown(&["why", "1007"]))[0]["account"], "1007");
+    assert_eq!(lines(&shown(&["report"]))[0]["told"], 0);
     // A change needs the daemon.
+    let forget = shown(&["trust", "forget", "192.0.2.9"]);
+    assert_eq!(forget.status.code(), Some(1));
     assert_eq!(shown(&["deny", "add", "192.0.2.9"]).status.code(), Some(1));
 
     let file = state.join("ringfence.db");
@@ -251,4 +352,59 @@ fn errors_quote_nothing_that_a_terminal_obeys() {
         let obeyed = |c: char| c.is_control() && c != '\n';
         assert!(!text.is_empty() && !text.contains(obeyed), "{text:?}");
     }
+}
+
+#[test]
+fn explanations_know_whom_the_store_trusts() {
+    use jiff::{SignedDuration, Timestamp};
+    use ringfence::store::{Name, Registration, Store, Trust, TrustChange};
+
+    let directory = tempfile::tempdir().unwrap();
+    let (now, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
+    let name = Name::new("1007");
+    let account = name.digest().unwrap();
+    let registration = Registration {
+        address: [203, 0, 113, 9].into(),
+        found_by: account,
+        account,
+        name,
+        protocol: 17,
+        port: 5060,
+        service: "sip".into(),
+        since: now - hour,
+        until: now + hour,
+        granted: 7200,
+    };
+    let change = TrustChange {
+        put: Trust {
+            registrations: vec![registration],
+            ..Trust::default()
+        },
+        ..TrustChange::default()
+    };
+    let mut store = Store::open(&directory.path().join("state")).unwrap().store;
+    store.change_trust(&change).unwrap();
+    drop(store);
+    let registered = |state: &str, address: &str| {
+        fs::write(directory.path().join("policy.toml"), POLICY).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .current_dir(directory.path())
+            .args([
+                "explain",
+                address,
+                "--config",
+                "policy.toml",
+                "--state",
+                state,
+            ])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("registered")
+    };
+    assert!(registered("state", "203.0.113.9"));
+    assert!(!registered("state", "203.0.113.10"));
+    assert!(!registered("none", "203.0.113.9"));
 }

@@ -10,6 +10,8 @@ use crate::policy::{Service, ServiceKind, policy_flags, service_flags};
 use crate::reason::Reason;
 use crate::scan::{Kind, WINDOW};
 use crate::sip;
+use crate::trust::level;
+use crate::verdict::held;
 
 /// Bytes of a datagram among which the branch of its topmost Via stands: behind the Request-Line,
 /// and no further than any sender writes it.
@@ -23,32 +25,47 @@ impl<B: Bench> Judge<'_, B> {
     /// One datagram.
     #[inline(always)]
     pub(super) fn udp(&mut self) -> Reason {
-        self.locate();
         let service = self.service();
         let (payload, length) = (self.scan.verdict.payload, self.scan.verdict.length);
-        match service.kind() {
-            ServiceKind::Sip => {}
-            ServiceKind::Iax2 => return self.unread(service, Class::Other),
-            _ => return self.new_datagram_flow(service),
-        }
-        // All but a country that any method opens is settled without a look at the text.
-        if !service.has(service_flags::BY_CLASS)
-            && !self.admitted(service, Class::NotSip as u8)
-            && !service.has(service_flags::OPENS_COUNTRY)
-        {
-            return Reason::Country;
-        }
+        let kind = service.kind();
         let first = match self.bench.words::<2>(payload) {
             Some([low, high]) if length >= 8 => {
                 u64::from(u32::from_le(low)) | u64::from(u32::from_le(high)) << 32
             }
             _ => 0,
         };
+        if self.scan.verdict.registered_flow == 1
+            && kind == ServiceKind::Sip
+            && (length <= KEEP_ALIVE || sip::goes_on(first))
+        {
+            return match self.packets() {
+                State::Within => Reason::Registered,
+                _ => Reason::Rate,
+            };
+        }
+        self.ask(Part::Locate);
+        if self.scan.verdict.held != 0 && !self.may_be_held(kind, first) {
+            return Reason::Banned;
+        }
+        match kind {
+            ServiceKind::Sip => {}
+            ServiceKind::Iax2 => return self.reason(Part::Iax2),
+            _ => return self.new_datagram_flow(service),
+        }
+        // All but a country that any method opens is settled without a look at the text.
+        if !service.has(service_flags::BY_CLASS)
+            && !self.admitted(service, Class::NotSip as u8)
+            && !service.has(service_flags::OPENS_COUNTRY)
+            && !self.may_belong(first)
+        {
+            return Reason::Country;
+        }
         if length <= KEEP_ALIVE {
             return self.keep_alive(service);
         }
         // A source far over its rate is not worth reading further.
         if let Some(class) = sip::glance(first)
+            && !self.trusted_for(level::REGISTERED)
             && self.class_rate(service, class as u8, false) == State::FarOver
             && (class == Class::Register
                 || self.class_rate(service, Class::InDialogue as u8, false) != State::Within)
@@ -79,6 +96,23 @@ impl<B: Bench> Judge<'_, B> {
             return Reason::BadFragment;
         }
         reason
+    }
+
+    /// Whether a datagram of a banned source may be what it may still pass by.
+    #[inline(always)]
+    fn may_be_held(&mut self, kind: ServiceKind, first: u64) -> bool {
+        let bits = self.scan.verdict.held;
+        if kind != ServiceKind::Sip {
+            return kind == ServiceKind::Iax2;
+        }
+        if bits & (held::DIALOGUE | held::ACCOUNT | held::SHADOW) != 0 {
+            return true;
+        }
+        let class = sip::glance(first);
+        let may = (bits & held::NAMED != 0 && class == Some(Class::Register))
+            || (bits & held::EMERGENCY != 0 && class == Some(Class::Invite));
+        // Not worth reading, where there are many.
+        may && !self.slams()
     }
 
     /// Recognises the repetition of a datagram that is not read: by its bytes where the Via is.
@@ -113,22 +147,12 @@ impl<B: Bench> Judge<'_, B> {
         filled
     }
 
-    /// A message of a protocol that is not read: rate and budget only.
-    #[inline(always)]
-    fn unread(&mut self, service: &Service, class: Class) -> Reason {
-        self.scan.verdict.class = class as u8;
-        if !self.admitted(service, class as u8) {
-            return Reason::Country;
-        }
-        if self.class_rate(service, class as u8, true) != State::Within {
-            return Reason::Rate;
-        }
-        self.reason(Part::Spend)
-    }
-
     #[inline(always)]
     fn keep_alive(&mut self, service: &Service) -> Reason {
         self.scan.verdict.class = Class::KeepAlive as u8;
+        if self.scan.verdict.held != 0 {
+            return Reason::Banned;
+        }
         if !self.admitted(service, Class::KeepAlive as u8) {
             return Reason::Country;
         }

@@ -1,15 +1,22 @@
 //! One SIP message: its class, its rate, what stands in it.
 
+use super::spending::take;
 use super::{Judge, Part};
 use crate::automaton::{Action as SignatureAction, DOMAIN, OVERS, RULES};
-use crate::bench::{Bench, Trace, list_flags};
+use crate::bench::{Bench, Cells, Trace, list_flags};
 use crate::class::Class;
 use crate::hash::mix;
+use crate::limit::Limit;
 use crate::policy::{Policy, policy_flags, service_flags};
-use crate::reason::Reason;
-use crate::scan::{Lines, STEPS, Scan, Span, Step, WALK_STEPS, Walk};
+use crate::reason::{Action, Reason};
+use crate::scan::{Kind, Lines, STEPS, Scan, Span, Step, WALK_STEPS, Walk};
 use crate::search::{digest_of_text, mark_breaks};
 use crate::sip::{self, Start};
+use crate::trust::{EMERGENCY_WORD, SECOND, level};
+use crate::verdict::{NO_CLASS, held, told};
+
+/// Emergency calls of strangers, all together.
+const STRANGERS_EMERGENCY: Limit = Limit::new(20, SECOND, 50);
 
 /// What the window holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +45,21 @@ impl<B: Bench> Judge<'_, B> {
     /// One SIP message in the window.
     #[inline(always)]
     pub(super) fn message(&mut self) -> Reason {
+        self.scan.verdict.class = NO_CLASS;
+        let reason = self.judge_message();
+        self.scan.set_outcome(reason);
+        let read = Class::from_number(self.scan.verdict.class)
+            .is_some_and(|class| !matches!(class, Class::NotSip | Class::Response));
+        if read && reason.action() == Action::Drop && !self.enforced() {
+            // It passes all the same, and is answered.
+            self.ask(Part::ToUser);
+            self.ask(Part::Note);
+        }
+        self.scan.outcome()
+    }
+
+    #[inline(always)]
+    fn judge_message(&mut self) -> Reason {
         let closed = self.scan.closed == 1;
         let body = self.tables.policy.flags & policy_flags::BODY != 0;
         self.find_lines(closed, body);
@@ -49,11 +71,19 @@ impl<B: Bench> Judge<'_, B> {
         if self.is(list_flags::TRUNK) && self.class() == Some(Class::Register) {
             return Reason::Refused;
         }
+        self.ask(Part::Identify);
+        self.ask(Part::Transaction);
+        if let Some(reason) = self.belonging() {
+            return reason;
+        }
         self.admit();
         if self.scan.verdict.admitted == 0 && !self.opens_country() {
             return Reason::Country;
         }
-        self.ask(Part::Identify);
+        if self.class() == Some(Class::Register) {
+            self.ask(Part::ToUser);
+            self.ask(Part::Account);
+        }
         if self.ask(Part::Charge) == 1 {
             return Reason::Rate;
         }
@@ -68,18 +98,170 @@ impl<B: Bench> Judge<'_, B> {
         if self.scan.verdict.signature != 0 {
             return Reason::Signature;
         }
+        self.stranger()
+    }
+
+    /// What the gates behind the inspection say of a trunk, a solicited source or a stranger.
+    #[inline(always)]
+    fn stranger(&mut self) -> Reason {
         if self.is(list_flags::TRUNK) {
-            return Reason::Trunk;
+            return self.passing(Reason::Trunk);
+        }
+        if self.solicited() {
+            return self.passing(Reason::Solicited);
         }
         if self.scan.verdict.named == 0 {
-            if self.gated() {
+            if self.gated() && !self.is_known() {
                 return Reason::Domain;
             }
             if self.scan.verdict.admitted == 0 {
                 return Reason::Country;
             }
+            if self.scan.verdict.held != 0 {
+                return Reason::Banned;
+            }
         }
-        self.reason(Part::Spend)
+        if let Some(reason) = self.suspect() {
+            return reason;
+        }
+        if self.trusted_for(level::MOVING) {
+            self.scan.verdict.named = 1;
+        }
+        match self.reason(Part::Spend) {
+            Reason::Clean => self.passing(Reason::Clean),
+            reason => reason,
+        }
+    }
+
+    /// Decoys, guesses, too many names, responses to nothing.
+    #[inline(always)]
+    fn suspect(&mut self) -> Option<Reason> {
+        match self.class() {
+            Some(Class::Response) => {
+                return self.remembers().then_some(Reason::Unsolicited);
+            }
+            Some(Class::Invite) => {
+                self.ask(Part::RequestUser);
+                self.ask(Part::ToUser);
+            }
+            Some(Class::Register) => {}
+            _ => {
+                self.ask(Part::ToUser);
+            }
+        }
+        let trust = &self.tables.policy.trust;
+        let decoys = trust.tripwire_count | trust.range_count != 0;
+        let entered = 1 << Class::Register as u32 | 1 << Class::Invite as u32;
+        if decoys
+            && entered >> (self.scan.verdict.class & 31) & 1 == 1
+            && self.ask(Part::Decoy) == 1
+        {
+            return Some(Reason::Tripwire);
+        }
+        let limited = !self.tables.policy.trust.failures.is_none();
+        if limited && self.has_credentials() && self.ask(Part::MayTry) == 0 {
+            return Some(Reason::Failures);
+        }
+        if !self.asks_for_user() {
+            return None;
+        }
+        let may = self.ask(Part::MayAsk) == 1
+            && (self.class() != Some(Class::Options) || self.ask(Part::MaySweep) == 1)
+            && (self.class() != Some(Class::Invite) || self.ask(Part::MayCall) == 1);
+        (!may).then_some(Reason::Enumeration)
+    }
+
+    /// Notes a message that passes.
+    #[inline(always)]
+    fn passing(&mut self, reason: Reason) -> Reason {
+        self.scan.set_outcome(reason);
+        self.ask(Part::Note);
+        self.scan.outcome()
+    }
+
+    /// Whether the message is a REGISTER of an address that was registered lately.
+    #[inline(always)]
+    fn is_known(&self) -> bool {
+        self.trusted_for(level::KNOWN) && self.class() == Some(Class::Register)
+    }
+
+    /// Steps 6 and 7: what is part of a dialogue, what answers this host, who is registered. `None`
+    /// for what is left to the gates.
+    #[inline(always)]
+    fn belonging(&mut self) -> Option<Reason> {
+        let verdict = &mut self.scan.verdict;
+        verdict.told = 0;
+        verdict.trust &= !(level::FULL | level::MOVING);
+        if verdict.registered_flow == 1 {
+            verdict.trust |= level::FULL;
+        }
+        let class = self.class();
+        if class == Some(Class::Response)
+            && self.ask(Part::Answer) == 1
+            && (self.scan.verdict.held == 0 || self.scan.verdict.held & held::DIALOGUE != 0)
+        {
+            return Some(Reason::Solicited);
+        }
+        if class == Some(Class::InDialogue)
+            && self.ask(Part::Dialogue) == 1
+            && (self.scan.verdict.held == 0 || self.ends())
+        {
+            return Some(Reason::Dialogue);
+        }
+        self.scan.known.credentials_user = 0;
+        if self.scan.has(Kind::Authorization) || self.scan.has(Kind::ProxyAuthorization) {
+            self.scan.verdict.told |= told::CREDENTIALS;
+            self.read_credentials();
+        }
+        if class == Some(Class::Invite) && self.tables.policy.trust.emergency_count != 0 {
+            self.ask(Part::RequestUser);
+            if self.ask(Part::Emergency) == 1 {
+                self.scan.verdict.told |= told::EMERGENCY;
+                return Some(self.passing(Reason::Emergency));
+            }
+        }
+        if self.trusted_for(level::REGISTERED) {
+            if !self.trusted_for(level::FULL) {
+                self.ask(Part::FromUser);
+                self.ask(Part::AccountTrust);
+            }
+            if self.trusted_for(level::FULL) {
+                return Some(self.registered());
+            }
+        }
+        let held = self.scan.verdict.held;
+        let may = held & held::NAMED != 0 && class == Some(Class::Register);
+        (held != 0 && !may).then_some(Reason::Banned)
+    }
+
+    /// A message of who is registered here.
+    #[inline(always)]
+    fn registered(&mut self) -> Reason {
+        if self.ask(Part::ChargeRegistered) == 1 {
+            return Reason::Rate;
+        }
+        self.ask(Part::ToUser);
+        self.passing(Reason::Registered)
+    }
+
+    /// Whether this is an emergency call that may pass: always one of who belongs, and of strangers
+    /// some at a time, so that the number opens no door to a flood.
+    #[inline(always)]
+    pub(super) fn may_call_for_help(&mut self) -> bool {
+        if !self.is_emergency() {
+            return false;
+        }
+        if self.trusted_for(level::REGISTERED | level::KNOWN | level::SOLICITED) {
+            return true;
+        }
+        let now = self.now();
+        take(
+            self.bench,
+            Cells::Marks,
+            EMERGENCY_WORD,
+            &STRANGERS_EMERGENCY,
+            now,
+        )
     }
 
     #[inline(always)]

@@ -1,30 +1,44 @@
 //! The order of judgement (`docs/order-of-judgement.md`): cheap before dear, certain before likely.
 
 mod datagram;
+mod doubt;
 mod greeting;
 mod message;
+mod noting;
 mod outgoing;
 mod part;
 mod spending;
+mod standing;
 mod stream;
+mod trunking;
 
 use crate::address::Address;
 use crate::automaton::Action as SignatureAction;
 use crate::bench::{Ban, Bench, Cause, Cells, Store, Tables, Trace, list_flags};
+use crate::class::Class;
 use crate::hash::Key;
-use crate::limit::State;
+use crate::limit::{Limit, State};
 use crate::packet::{self, Fragment, Link, Network, protocol};
-use crate::policy::{Admission, Service, ServiceKind, policy_flags};
+use crate::policy::{Admission, Service, ServiceKind, policy_flags, service_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::Scan;
+use crate::trust::{SECOND, level};
+use crate::verdict::held;
 
-pub use outgoing::{Outgoing, outgoing};
+pub use doubt::Asked;
+pub use outgoing::outgoing;
 pub use part::{Part, run};
-use spending::what;
+pub use spending::RateQuery;
+use spending::{of_source, what};
 
 /// First bytes that the first fragment of a real datagram has at least: RFC 791 lets every link
 /// carry 576.
 const FIRST_FRAGMENT: u32 = 512;
+
+/// What a banned source may send without having its ban renewed: a phone that merely retries.
+const SLAMMING: Limit = Limit::new(10, 10 * SECOND, 10);
+/// A ban that would last no longer than this beyond its end is not written anew, in ns.
+const RENEWED_BY: u64 = 5 * SECOND;
 
 /// A packet on its way through the questions.
 struct Judge<'a, B> {
@@ -74,10 +88,15 @@ impl<'a, B: Bench> Judge<'a, B> {
     #[inline(always)]
     fn source_hash(&mut self) -> u64 {
         if self.scan.verdict.source_hash == 0 {
-            let subject = self.scan.verdict.source.subject();
-            self.scan.verdict.source_hash = self.tables.key.hash(subject.words()) | 1;
+            self.ask(Part::Hash);
         }
         self.scan.verdict.source_hash
+    }
+
+    #[inline(always)]
+    fn hash_source(&mut self) -> u32 {
+        self.scan.verdict.source_hash = self.tables.key.source(self.scan.verdict.source);
+        0
     }
 
     #[inline(always)]
@@ -163,11 +182,14 @@ impl<'a, B: Bench> Judge<'a, B> {
         if first && self.scan.verdict.length < FIRST_FRAGMENT {
             return Some(Reason::BadFragment);
         }
-        if policy.service(number).kind().carries_calls()
-            && self.marked()
-            && self.ask(Part::Ban) == 1
-        {
-            return Some(Reason::Banned);
+        if policy.service(number).kind().carries_calls() && !self.is(list_flags::TRUNK) {
+            self.standing();
+            if self.trusted_for(level::REGISTERED) && !self.is(list_flags::PROXY) {
+                self.ask(Part::FlowTrust);
+            }
+            if self.marked() && self.ask(Part::Ban) == 1 {
+                return Some(Reason::Banned);
+            }
         }
         None
     }
@@ -218,26 +240,98 @@ impl<'a, B: Bench> Judge<'a, B> {
         }
     }
 
-    /// Whether the source may be banned: the filter marks every one that is.
+    /// Whether the source, or a flow of a registered one, may be banned: the filter marks every one
+    /// that is.
     #[inline(always)]
     fn marked(&mut self) -> bool {
-        let bit = self
-            .tables
-            .key
-            .filter_bit(self.scan.verdict.source.subject());
-        self.bench.cell(Cells::Filter, bit >> 6) >> (bit & 63) & 1 == 1
-            && !self.is(list_flags::TRUNK | list_flags::PROXY)
+        if self.is(list_flags::PROXY) {
+            return false;
+        }
+        let source = self.scan.verdict.source;
+        self.is_marked(source.subject())
+            || (self.bans_nets() && self.is_marked(source.net()))
+            || (self.trusted_for(level::REGISTERED)
+                && self.is_marked(source.flow(self.scan.verdict.source_port)))
+    }
+
+    /// Whether bans may fall on whole nets.
+    #[inline(always)]
+    fn bans_nets(&self) -> bool {
+        self.tables.policy.flags & policy_flags::NETS != 0
     }
 
     #[inline(always)]
+    fn is_marked(&mut self, subject: Address) -> bool {
+        let bit = self.tables.key.filter_bit(subject);
+        self.bench.cell(Cells::Filter, bit >> 6) >> (bit & 63) & 1 == 1
+    }
+
+    /// The ban in force of a subject.
+    #[inline(always)]
+    fn ban_of(&mut self, subject: &Address) -> Option<Ban> {
+        let now = self.now();
+        self.bench.ban(subject).filter(|ban| ban.until > now)
+    }
+
+    /// Whether the packet is dropped for a ban. What it may still pass by is noted.
+    #[inline(always)]
     fn ban(&mut self) -> bool {
-        let subject = self.scan.verdict.source.subject();
-        let ban = self.bench.ban(&subject);
-        self.bench.trace(Trace::Ban(ban));
-        match ban {
-            Some(ban) => ban.until > self.now(),
-            None => false,
+        let source = self.scan.verdict.source;
+        let mut subject = source.subject();
+        let mut ban = self.ban_of(&subject);
+        if ban.is_none() && self.bans_nets() {
+            subject = source.net();
+            ban = self.ban_of(&subject);
         }
+        if ban.is_none() && self.trusted_for(level::REGISTERED) {
+            subject = source.flow(self.scan.verdict.source_port);
+            ban = self.ban_of(&subject);
+        }
+        self.bench.trace(Trace::Ban(ban));
+        let Some(ban) = ban else {
+            return false;
+        };
+        self.renew(&subject, ban);
+        let manual = ban.cause == Cause::Manual as u8;
+        if !manual && self.scan.verdict.registered_flow == 1 {
+            return false;
+        }
+        let mut bits = 0;
+        if self.trusted_for(level::CALL | level::EMERGENCY) {
+            bits |= held::DIALOGUE;
+        }
+        if !manual && self.trusted_for(level::REGISTERED) {
+            bits |= held::ACCOUNT;
+        }
+        if !manual && ban.proved == 0 && self.service().has(service_flags::DOMAINS) {
+            bits |= held::NAMED;
+        }
+        if self.tables.policy.trust.emergency_count != 0 {
+            bits |= held::EMERGENCY;
+        }
+        if bits == 0 && !self.enforced() {
+            bits = held::SHADOW;
+        }
+        self.scan.verdict.held = bits;
+        bits == 0
+    }
+
+    /// Renews the ban of a source that goes on above its rate.
+    #[inline(always)]
+    fn renew(&mut self, subject: &Address, ban: Ban) {
+        let lasts = u64::from(ban.renews).wrapping_mul(SECOND);
+        let until = self.now().wrapping_add(lasts);
+        // Nothing to gain: it was renewed a moment ago.
+        if until > ban.until.saturating_add(RENEWED_BY) && self.slams() {
+            self.bench.set_ban(subject, &Ban { until, ..ban });
+        }
+    }
+
+    /// Whether a banned source sends more than a phone that merely retries; what it sends is counted.
+    #[inline(always)]
+    fn slams(&mut self) -> bool {
+        let source = self.source_hash();
+        self.rate_of(source, of_source::BANNED, &SLAMMING, true) != State::Within
     }
 
     /// Whether the source may speak to the service with a message of this class.
@@ -250,6 +344,9 @@ impl<'a, B: Bench> Judge<'a, B> {
         if admission == Admission::Anyone {
             return true;
         }
+        if self.opened(class) {
+            return true;
+        }
         let country = self.scan.verdict.located();
         let admitted = admission == Admission::Countries && service.countries.contains(country);
         self.bench.trace(Trace::Country {
@@ -260,15 +357,16 @@ impl<'a, B: Bench> Judge<'a, B> {
         admitted
     }
 
-    /// Looks up the source's country, once.
+    /// Looks up the source's country. Nothing.
     #[inline(always)]
-    fn locate(&mut self) {
+    fn locate(&mut self) -> u32 {
         let source = self.scan.verdict.source;
         let country = match source.as_v4() {
             Some(address) => self.tables.countries.v4(address),
             None => self.tables.countries.v6(source.network()),
         };
         self.scan.verdict.set_country(country);
+        0
     }
 
     /// Whether a drop for this reason is held against its source.
@@ -278,7 +376,13 @@ impl<'a, B: Bench> Judge<'a, B> {
         let service = self.scan.verdict.service;
         matches!(
             reason,
-            Reason::Rate | Reason::Signature | Reason::Malformed | Reason::Domain
+            Reason::Rate
+                | Reason::Signature
+                | Reason::Malformed
+                | Reason::Domain
+                | Reason::Failures
+                | Reason::Enumeration
+                | Reason::Tripwire
         ) && policy.flags & policy_flags::BANS != 0
             && service != 0
             && policy.service(service).kind().carries_calls()
@@ -290,26 +394,56 @@ impl<'a, B: Bench> Judge<'a, B> {
     fn consequences(&mut self) -> u32 {
         let policy = self.tables.policy;
         let signature = self.scan.verdict.signature;
-        let cause = if self.scan.verdict.reason() == Reason::Signature
-            && policy.automaton.action(signature) == SignatureAction::Ban
+        let reason = self.scan.verdict.reason();
+        if reason == Reason::Malformed && self.scan.verdict.registered_flow == 1 {
+            self.doubt_flow();
+        }
+        let outright = match reason {
+            Reason::Signature => policy.automaton.action(signature) == SignatureAction::Ban,
+            Reason::Tripwire => true,
+            Reason::Failures => self.is_refused(),
+            _ => false,
+        };
+        if reason == Reason::Failures && self.belongs() {
+            // A phone with a wrong password: slowed, alone.
+            return 0;
+        }
+        if !outright
+            && (self.scan.verdict.again == 1
+                || self.rate(what::STRIKE, &policy.strikes, true) == State::Within)
         {
-            Cause::Signature
-        } else {
-            if self.scan.verdict.again == 1
-                || self.rate(what::STRIKE, &policy.strikes, true) == State::Within
-            {
+            return 0;
+        }
+        let cause = match reason {
+            Reason::Signature if outright => Cause::Signature,
+            Reason::Tripwire => Cause::Tripwire,
+            Reason::Failures => Cause::Failures,
+            Reason::Enumeration => Cause::Enumeration,
+            _ => Cause::Rate,
+        };
+        // What one packet says may be forged: who belongs is limited and told. So is who has a
+        // call up for whose end it must be heard.
+        let source = self.scan.verdict.source;
+        let subject = if self.trusted_for(level::REGISTERED) {
+            if self.scan.verdict.registered_flow == 1 || self.trusted_for(level::FULL) {
                 return 0;
             }
-            Cause::Rate
+            source.flow(self.scan.verdict.source_port)
+        } else if self.trusted_for(level::SOLICITED | level::EMERGENCY) {
+            return 0;
+        } else {
+            source.subject()
         };
-        let subject = self.scan.verdict.source.subject();
         let now = self.now();
+        let tcp = self.scan.verdict.protocol == protocol::TCP;
+        let syn = self.scan.verdict.class == Class::NewTcp as u8;
         let ban = Ban {
             until: now.saturating_add(policy.ban_time),
             cause: cause as u8,
-            reserved: [0],
+            // Behind its handshake a TCP connection cannot be forged from afar.
+            proved: u8::from((tcp && !syn) || self.scan.verdict.proved == 1),
             signature,
-            reserved_more: [0; 4],
+            renews: (policy.ban_time / SECOND) as u32,
         };
         self.bench.set_ban(&subject, &ban);
         mark_banned(self.bench, self.tables.key, subject);

@@ -1,19 +1,26 @@
 //! Streams: TCP to a service. Which messages begin in a segment, and what becomes of each.
 
+use super::spending::of_source;
 use super::{Judge, Part, part};
 use crate::bench::{Bench, Tables, Turn};
 use crate::class::Class;
 use crate::flow::{Flow, Phase};
 use crate::framing::{self, FRAMING_STEPS, Framing};
 use crate::hash::mix;
+use crate::limit::{Limit, State};
 use crate::packet::{Fragment, tcp_flags};
 use crate::policy::{ServiceKind, service_flags};
 use crate::reason::{Action, Reason};
 use crate::scan::{Kind, Scan};
 use crate::sip;
+use crate::trust::{SECOND, level};
+use crate::verdict::held;
 
 /// Most messages of a stranger that one TCP segment may hold.
 pub const MESSAGES: u32 = 16;
+
+/// Connections of one source that brought no message yet.
+const EMPTY: Limit = Limit::new(20, 600 * SECOND, 20);
 
 /// In `older`: the segment repeats bytes from before the message last judged.
 const OLDER: u32 = 1;
@@ -58,9 +65,14 @@ impl<B: Bench> Judge<'_, B> {
     /// One TCP segment; `None` where its payload is to be looked at.
     #[inline(always)]
     pub(super) fn tcp(&mut self) -> Option<Reason> {
-        self.locate();
+        self.ask(Part::Locate);
         let service = self.service();
         let kind = service.kind();
+        if self.scan.verdict.held & (held::DIALOGUE | held::ACCOUNT) == 0
+            && self.scan.verdict.held != 0
+        {
+            return Some(Reason::Banned);
+        }
         if !self.admitted(service, Class::NewTcp as u8)
             && !service.has(service_flags::OPENS_COUNTRY)
         {
@@ -130,21 +142,40 @@ impl<B: Bench> Judge<'_, B> {
         let ports = u64::from(verdict.source_port) << 16 | u64::from(verdict.destination_port);
         let attempt = ports << 32 | u64::from(verdict.sequence);
         verdict.transaction = mix(attempt, 0x5159) | 1;
-        if self.ask(Part::Charge) == 1 {
-            return Reason::Rate;
-        }
-        if plain {
-            return Reason::Clean;
-        }
-        let reason = self.reason(Part::Spend);
-        if reason != Reason::Clean {
-            return reason;
+        if self.trusted_for(level::REGISTERED) {
+            if !self.recall() && self.requests() != State::Within {
+                return Reason::Rate;
+            }
+            self.remember(true);
+        } else {
+            if self.ask(Part::Charge) == 1 || self.is_empty_handed() {
+                return Reason::Rate;
+            }
+            if plain {
+                return Reason::Clean;
+            }
+            let reason = self.reason(Part::Spend);
+            if reason != Reason::Clean {
+                return reason;
+            }
         }
         self.find_flow();
         let first = self.scan.verdict.sequence.wrapping_add(1);
         self.scan.flow.begin(first);
         self.keep_flow();
         Reason::Clean
+    }
+
+    /// Whether the source opened too many connections that brought no message. A forged SYN may have
+    /// its source limited, never banned.
+    #[inline(always)]
+    fn is_empty_handed(&mut self) -> bool {
+        let kind = self.service().kind();
+        let again = self.scan.verdict.again == 1;
+        let source = self.source_hash();
+        kind == ServiceKind::Sip
+            && self.rate_of(source, of_source::EMPTY, &EMPTY, !again) != State::Within
+            && !again
     }
 
     /// Ends a flow: all that follows is dropped, and its socket destroyed.
@@ -189,6 +220,7 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     pub(super) fn segment(&mut self) -> Reason {
         let unknown = self.scan.flow.phase() == Phase::Unknown;
+        self.scan.known.unknown_flow = u32::from(unknown);
         if unknown {
             let sequence = self.scan.verdict.sequence;
             self.scan.flow.begin(sequence);
@@ -207,10 +239,12 @@ impl<B: Bench> Judge<'_, B> {
             }
             Entry::Message(at) => at,
         };
+        let first = self.scan.flow.start == self.scan.flow.next;
+        self.scan.known.first_message = u32::from(first);
         self.scan.set_outcome(Reason::Clean);
         self.bench.turns::<Units>(self.tables, self.scan, MESSAGES);
         let reason = self.scan.outcome();
-        if self.scan.older == OLDER || unknown {
+        if self.scan.older == OLDER || self.scan.known.unknown_flow == 1 {
             // Not known to be the beginning of a message: it cannot be held against the sender
             // that it is none.
             if matches!(reason, Reason::Malformed | Reason::Incomplete) {
@@ -227,6 +261,10 @@ impl<B: Bench> Judge<'_, B> {
         if self.scan.position < self.scan.verdict.length {
             // More messages in one segment than a stranger needs.
             return Reason::Rate;
+        }
+        if self.scan.known.first_message == 1 {
+            let source = self.source_hash();
+            self.refund_of(source, of_source::EMPTY, &EMPTY, 1);
         }
         self.keep_flow();
         reason

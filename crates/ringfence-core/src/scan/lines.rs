@@ -1,8 +1,8 @@
 //! Where lines end, and which of them are remembered.
 
-use super::names::header_kind;
+use super::names::{header_kind, name_length};
 use super::word::{HIGH, every, first, head, lower, zeros};
-use super::{BLOCKS, KINDS, Kind, Scan, Span, Step};
+use super::{BLOCKS, CONTACTS, KINDS, Kind, Scan, Span, Step};
 use crate::policy::Policy;
 use core::hint::black_box;
 
@@ -158,6 +158,10 @@ impl Scan {
     #[inline(always)]
     fn remember(&mut self, kind: u32, span: Span) {
         let bit = 1 << (kind & 31);
+        if kind == Kind::Contact as u32 {
+            self.contacts[self.contact_count as usize & (CONTACTS - 1)] = span.pack();
+            self.contact_count += 1;
+        }
         if self.seen & bit != 0 {
             self.twice |= bit;
             self.last = Kind::Other as u32;
@@ -176,11 +180,15 @@ impl Scan {
         if matches!(low as u8, b' ' | b'\t') {
             let last = self.last as usize & (KINDS - 1);
             let span = Span::unpack(self.spans[last]);
-            self.spans[last] = Span {
+            let span = Span {
                 from: span.from,
                 to,
             }
             .pack();
+            self.spans[last] = span;
+            if last == Kind::Contact as usize {
+                self.contacts[0] = span;
+            }
             return;
         }
         let high = self.word(from + 8);
@@ -198,7 +206,7 @@ impl Scan {
             return;
         }
         // White space may stand before the colon (RFC 3261, section 25.1, HCOLON).
-        let mut colon = from + count;
+        let mut colon = from + name_length(kind, count);
         let mut n = 0;
         while n < 4 && matches!(self.byte(colon), b' ' | b'\t') {
             colon = self.skip_blanks(colon);

@@ -5,7 +5,7 @@ use super::word::{head, lower, text};
 
 /// Names of header fields that are looked at, in full and compact form (RFC 3261, section 7.3.3), or
 /// their first eight bytes.
-const NAMES: [(&[u8], Kind); 20] = [
+const NAMES: [(&[u8], Kind); 24] = [
     (b"from", Kind::From),
     (b"f", Kind::From),
     (b"to", Kind::To),
@@ -26,6 +26,10 @@ const NAMES: [(&[u8], Kind); 20] = [
     (b"s", Kind::Subject),
     (b"host", Kind::Host),
     (b"accept", Kind::Accept),
+    (b"expires", Kind::Expires),
+    (b"authoriz", Kind::Authorization),
+    (b"proxy-au", Kind::ProxyAuthorization),
+    (b"www-auth", Kind::WwwAuthenticate),
 ];
 
 /// Slots of the table of names: a power of two.
@@ -80,6 +84,9 @@ pub(super) fn header_kind(low: u64, high: u64, count: u32) -> u32 {
         let rest = match count {
             10 if kind == Kind::UserAgent as u32 => const { text(b"nt") },
             14 if kind == Kind::ContentLength as u32 => const { text(b"length") },
+            13 if kind == Kind::Authorization as u32 => const { text(b"ation") },
+            16 if kind == Kind::ProxyAuthorization as u32 => return long_name(lower(high)),
+            16 if kind == Kind::WwwAuthenticate as u32 => const { text(b"enticate") },
             _ => return Kind::Other as u32,
         };
         if head(lower(high), count - 8) != rest {
@@ -87,4 +94,29 @@ pub(super) fn header_kind(low: u64, high: u64, count: u32) -> u32 {
         }
     }
     kind
+}
+
+/// The number of the [`Kind`] of a name of more than 16 bytes that begins with `proxy-au`; `high` are
+/// the eight behind that in lower case. The rest is not looked at: no other name begins so.
+#[inline(always)]
+fn long_name(high: u64) -> u32 {
+    if high == const { text(b"thorizat") } {
+        Kind::ProxyAuthorization as u32
+    } else if high == const { text(b"thentica") } {
+        Kind::ProxyAuthenticate as u32
+    } else {
+        Kind::Other as u32
+    }
+}
+
+/// Bytes of the name of a header field of this kind; `count` are those within the first 16.
+#[inline(always)]
+pub(super) fn name_length(kind: u32, count: u32) -> u32 {
+    if kind == Kind::ProxyAuthorization as u32 {
+        const { b"Proxy-Authorization".len() as u32 }
+    } else if kind == Kind::ProxyAuthenticate as u32 {
+        const { b"Proxy-Authenticate".len() as u32 }
+    } else {
+        count
+    }
 }

@@ -12,14 +12,16 @@ use std::collections::HashMap;
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn};
 use ringfence_core::class::{CLASSES, Class};
+use ringfence_core::control::EventCount;
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
 use ringfence_core::judge;
 use ringfence_core::limit::{Bucket, Limit};
 use ringfence_core::packet::{Bytes, Link};
 use ringfence_core::policy::{Admission, Policy, Service, ServiceKind, policy_flags};
-use ringfence_core::reason::Reason;
+use ringfence_core::reason::{Action, Reason};
 use ringfence_core::scan::{Scan, Step, WINDOW};
+use ringfence_core::trust::{Account, Contact, ContactKey, Lesson, Standing};
 use ringfence_core::verdict::Verdict;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -34,8 +36,13 @@ pub struct Place {
     pub now: u64,
     pub lists: HashMap<Address, Listed>,
     pub bans: HashMap<Address, Ban>,
-    cells: [Vec<u64>; 4],
-    buckets: [Vec<Bucket>; 2],
+    pub standings: HashMap<Address, Standing>,
+    pub contacts: HashMap<ContactKey, Contact>,
+    pub accounts: HashMap<u64, Account>,
+    pub lessons: Vec<Lesson>,
+    pub counts: HashMap<u32, u64>,
+    cells: [Vec<u64>; Cells::ALL.len()],
+    buckets: [Vec<Bucket>; Buckets::ALL.len()],
     pub traces: Vec<Trace>,
 }
 
@@ -73,6 +80,38 @@ impl Store for Place {
 
     fn set_ban(&mut self, subject: &Address, ban: &Ban) {
         self.bans.insert(*subject, *ban);
+    }
+
+    fn standing(&self, address: &Address) -> Option<&Standing> {
+        self.standings.get(address)
+    }
+
+    fn set_standing(&mut self, address: &Address, standing: &Standing) {
+        self.standings.insert(*address, *standing);
+    }
+
+    fn contact(&self, key: &ContactKey) -> Option<&Contact> {
+        self.contacts.get(key)
+    }
+
+    fn set_contact(&mut self, key: &ContactKey, contact: &Contact) {
+        self.contacts.insert(*key, *contact);
+    }
+
+    fn account(&self, digest: u64) -> Option<&Account> {
+        self.accounts.get(&digest)
+    }
+
+    fn set_account(&mut self, digest: u64, account: &Account) {
+        self.accounts.insert(digest, *account);
+    }
+
+    fn tell(&mut self, lesson: &Lesson) {
+        self.lessons.push(*lesson);
+    }
+
+    fn count(&mut self, what: EventCount) {
+        *self.counts.entry(what as u32).or_default() += 1;
     }
 
     fn cell(&self, table: Cells, index: u32) -> u64 {
@@ -191,15 +230,13 @@ impl World {
                 now: 1000 * SECOND,
                 lists: HashMap::new(),
                 bans: HashMap::new(),
-                cells: [
-                    Cells::Transactions,
-                    Cells::Samples,
-                    Cells::Budgets,
-                    Cells::Filter,
-                ]
-                .map(|table| vec![0; table.words() as usize]),
-                buckets: [Buckets::Rates, Buckets::Flows]
-                    .map(|table| vec![[0; 8]; table.buckets() as usize]),
+                standings: HashMap::new(),
+                contacts: HashMap::new(),
+                accounts: HashMap::new(),
+                lessons: Vec::new(),
+                counts: HashMap::new(),
+                cells: Cells::ALL.map(|table| vec![0; table.words() as usize]),
+                buckets: Buckets::ALL.map(|table| vec![[0; 8]; table.buckets() as usize]),
                 traces: Vec::new(),
             },
             scan: Scan::new_box_zeroed().unwrap(),
@@ -245,6 +282,18 @@ impl World {
         };
         judge::judge(&mut self.place, tables, &mut self.scan, 0, link);
         self.scan.verdict
+    }
+
+    /// What becomes of an Ethernet frame that leaves the host.
+    pub fn leaves(&mut self, frame: &[u8]) -> Action {
+        self.place.frame.clear();
+        self.place.frame.extend_from_slice(frame);
+        let tables = Tables {
+            policy: &self.policy,
+            countries: &self.countries,
+            key: &Key { words: [7, 9] },
+        };
+        judge::outgoing(&mut self.place, tables, &mut self.scan, Link::Ethernet)
     }
 
     /// The reason for an Ethernet frame's verdict.

@@ -3,12 +3,15 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Format, Global, WRONG, offline, terminal};
-use crate::config::{Config, LoadError, Mistakes};
+use crate::config::{Config, LoadError, Mistake, Mistakes, Position, Wrong};
 use crate::signature::Stats;
+use crate::store::Store;
 use crate::tables::Inputs;
+use crate::trust::{Known, Tripped, tripped};
 
 /// Check the configuration without touching anything.
 #[derive(Debug, clap::Args)]
@@ -29,6 +32,7 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     );
     let checked = offline::config(global).and_then(|config| {
         let generation = offline::compile(global, &config, &Inputs::default())?;
+        check_tripwires(global, &config, &shown)?;
         Ok((config, generation.stats))
     });
     match checked {
@@ -41,6 +45,32 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(WRONG))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses tripwires that name accounts, as far as the store can be read.
+fn check_tripwires(global: &Global, config: &Config, file: &str) -> Result<(), Mistakes> {
+    if config.tripwires.is_empty() {
+        return Ok(());
+    }
+    let state = global.state.as_ref().unwrap_or(&config.state);
+    let trust = Store::read(state).and_then(|store| store.map(|store| store.trust()).transpose());
+    let trust = trust.unwrap_or_else(|error| {
+        let _ = writeln!(
+            io::stderr(),
+            "ringfence: {error}; whether `tripwires` name accounts is not looked at"
+        );
+        None
+    });
+    let accounts = Known::new(trust.unwrap_or_default()).accounts;
+    match tripped(&config.tripwires, accounts.values(), Timestamp::now()) {
+        None => Ok(()),
+        Some(tripped) => {
+            let wrong = Wrong::new(tripped.to_string(), Tripped::REMEDY);
+            let position = Position { line: 1, column: 1 };
+            let mistake = Mistake { position, wrong };
+            Err(Mistakes::new(file, vec![mistake]))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use serde_json::json;
 
+use super::leak::{self, Looked};
 use super::{FAILED, Format, Global, offline};
 use crate::net::{self, Interface, LinkType, Route, XdpMode};
 use crate::privilege;
@@ -92,9 +93,22 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     findings.extend(links(&config.interfaces, &interfaces, &routes, ours));
     findings.push(filters(&processes()));
     findings.push(clock(synchronised()));
+    let own = net::own_addresses(&interfaces);
+    let leaks = runtime.block_on(leak::look(&config, &own));
+    findings.extend(leaks.into_iter().map(told));
     show(global.format, &findings)?;
     let problem = findings.iter().any(|f| f.state == State::Problem);
     Ok(ExitCode::from(if problem { FAILED } else { 0 }))
+}
+
+/// Where strangers may have the domain from.
+fn told(looked: Looked) -> Finding {
+    let state = if looked.fine {
+        State::Fine
+    } else {
+        State::Note
+    };
+    finding(looked.what, state, looked.found, looked.remedy)
 }
 
 fn show(format: Format, findings: &[Finding]) -> io::Result<()> {

@@ -9,6 +9,7 @@ use ringfence_core::bench::{Cause, Listed, Trace, list_flags};
 use ringfence_core::limit::State;
 use ringfence_core::packet::Link;
 use ringfence_core::policy::Admission;
+use ringfence_core::trust::level;
 use ringfence_core::verdict::Verdict;
 use serde_json::json;
 
@@ -17,22 +18,26 @@ use super::{Format, Global, Usage, lookup, message, offline, replay};
 use crate::capture::Capture;
 use crate::country::country_name;
 use crate::engine::memory::Memory;
+use replay::Direction;
 
 /// Show each step of a judgement.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  ringfence explain 192.0.2.7\n  \
     ringfence explain --pcap attack.pcap:17\n  ringfence explain --packet 4500002c...")]
-#[group(required = true, multiple = false)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
 pub struct Args {
     /// What a typical packet of this address meets at each service
-    #[arg(value_name = "ADDRESS")]
+    #[arg(value_name = "ADDRESS", group = "what")]
     pub address: Option<String>,
     /// A packet as hexadecimal: an Ethernet frame or an IP packet
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", group = "what")]
     pub packet: Option<String>,
     /// Packet N of a capture, with all before it already judged
-    #[arg(long, value_name = "FILE:N")]
+    #[arg(long, value_name = "FILE:N", group = "what")]
     pub pcap: Option<String>,
+    /// The host of the capture
+    #[command(flatten)]
+    pub host: replay::Host,
 }
 
 /// Does it.
@@ -43,12 +48,16 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
     let mut memory = offline::memory(global, &config, &said.inputs())?;
+    let mut trust = offline::Trust::read(global, &config);
     let explain = |memory: &mut Memory, now, link, frame: &[u8]| {
         let mut trace = Vec::new();
         let verdict = memory.judge_traced(now, 31, link, frame, &mut trace);
         tell(global.format, memory, &verdict, frame, &trace)
     };
     let now = 86_400_000_000_000;
+    if args.pcap.is_none() {
+        trust.give(&mut memory, now);
+    }
     if let Some(text) = &args.address {
         let wrong = || {
             Usage(format!(
@@ -74,18 +83,26 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         let (file, wanted) = place
             .and_then(|(file, n)| Some((file, n.parse::<u64>().ok().filter(|n| *n > 0)?)))
             .ok_or_else(|| Usage("--pcap takes FILE:N, with N from 1".into()))?;
-        let mut capture = Capture::open(Path::new(file))?;
+        let file = Path::new(file);
+        let mut capture = Capture::open(file)?;
+        let direction = Direction::new(&args.host, file, memory.policy());
         loop {
             let Some(packet) = capture.next_packet() else {
-                anyhow::bail!("{file} has no packet {wanted}");
+                anyhow::bail!("{} has no packet {wanted}", file.display());
             };
             let packet = packet?;
+            trust.give(&mut memory, packet.time);
             if packet.n == wanted {
                 let (link, frame) = replay::frame(&packet);
+                if direction.leaves(link, frame).is_some() {
+                    anyhow::bail!(
+                        "packet {wanted} is one that the host sends: nothing is asked of it"
+                    );
+                }
                 explain(&mut memory, packet.time, link, frame)?;
                 break;
             }
-            replay::judge(&mut memory, &packet);
+            replay::judge(&mut memory, &direction, &packet);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -177,6 +194,7 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
         Trace::Source(listed) => ("on a list?", listed_as(*listed)),
         Trace::Service(0) => ("one of our services?", "no".into()),
         Trace::Service(number) => ("one of our services?", names.service(*number).to_owned()),
+        Trace::Trust(bits) => ("known to us?", known_as(*bits)),
         Trace::Ban(None) => ("banned?", "no".into()),
         Trace::Ban(Some(ban)) => (
             "banned?",
@@ -252,6 +270,30 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             };
             ("strangers' budget spent?", found.into())
         }
+    }
+}
+
+/// What a source is trusted for.
+fn known_as(bits: u8) -> String {
+    let words = [
+        (level::REGISTERED, "registered"),
+        (level::SOLICITED, "solicited"),
+        (level::KNOWN, "registered within the last day"),
+        (level::NEAR, "beside a registered address"),
+        (level::CALL, "in a call"),
+        (level::EMERGENCY, "in an emergency call"),
+    ];
+    // Who is registered was so within the last day.
+    let known = |bit| bits & bit != 0 && (bit != level::KNOWN || bits & level::REGISTERED == 0);
+    let said: Vec<_> = words
+        .iter()
+        .filter(|(bit, _)| known(*bit))
+        .map(|(_, word)| *word)
+        .collect();
+    if said.is_empty() {
+        "no".into()
+    } else {
+        said.join(", ")
     }
 }
 

@@ -10,11 +10,17 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::offline::Said;
-use super::{FAILED, Format, Global, Usage, offline, replay, synthesis};
+use super::trusted::Trusted;
+use super::{FAILED, Format, Global, Usage, offline, replay, synthesis, terminal};
 use crate::config::{AddressRange, Config, Domain, Host, Kind, Protocol, Service};
+use crate::control::trust;
+use crate::control::why::{refusal_data, refusal_line};
 use crate::country::country_name;
 use crate::engine::memory::Memory;
 use crate::store::ListKind;
+
+/// Refusals of an address that people are shown; programs are given all.
+const REFUSALS: usize = 5;
 
 /// Tell what is known of addresses.
 #[derive(Debug, clap::Args)]
@@ -36,6 +42,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let said = Said::read(global, &config);
     let mut known = Known {
         memory: offline::memory(global, &config, &said.inputs())?,
+        trusted: Trusted::read(global, &config),
         config,
         said,
         now: 0,
@@ -116,12 +123,15 @@ struct Answer {
     country: &'static str,
     country_name: &'static str,
     lists: Vec<Value>,
+    trust: Option<Value>,
+    refused: Vec<Value>,
     services: Vec<Value>,
 }
 
 struct Known {
     config: Config,
     said: Said,
+    trusted: Trusted,
     memory: Memory,
     /// Each question is asked a day after the one before, so that none counts towards the next.
     now: u64,
@@ -155,6 +165,8 @@ impl Known {
                 country: country.code(),
                 country_name: country_name(country),
                 lists,
+                trust: self.trusted.holder(ip).map(trust::data),
+                refused: self.trusted.refusals(ip).iter().map(refusal_data).collect(),
                 services,
             };
             return Ok(writeln!(out, "{}", serde_json::to_string(&answer)?)?);
@@ -176,6 +188,14 @@ impl Known {
                 }
             }
             writeln!(out)?;
+        }
+        if let Some(holder) = self.trusted.holder(ip) {
+            let line = trust::line(holder);
+            writeln!(out, "  trust    {}", terminal::text(&line))?;
+        }
+        for refusal in self.trusted.refusals(ip).iter().take(REFUSALS) {
+            let line = refusal_line(refusal);
+            writeln!(out, "  refused  {}", terminal::text(&line))?;
         }
         for (name, verdict) in &services {
             let reason = verdict.reason();
@@ -236,8 +256,12 @@ impl Known {
             if let Ok(net) = net
                 && net.contains(&ip)
             {
+                let comment = match ban.port {
+                    Some(port) => format!("{} port {port}", ban.reason),
+                    None => ban.reason.clone(),
+                };
                 found.push(json!({
-                    "list": "ban", "range": net.to_string(), "comment": ban.reason,
+                    "list": "ban", "range": net.to_string(), "comment": comment,
                     "expires": ban.until.to_string(),
                 }));
             }

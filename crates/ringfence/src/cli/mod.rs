@@ -11,6 +11,7 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+mod leak;
 mod list;
 pub mod lookup;
 pub mod man;
@@ -20,12 +21,16 @@ pub mod permit;
 pub mod reload;
 mod remote;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod status;
 pub mod stop;
 mod synthesis;
 mod terminal;
+pub mod trust;
+mod trusted;
 pub mod unban;
+pub mod why;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -74,7 +79,7 @@ pub struct Global {
     /// Mount point of the BPF file system [default: the configured one, or /sys/fs/bpf]
     #[arg(long, global = true, value_name = "DIR")]
     pub bpffs: Option<PathBuf>,
-    /// Directory of what must last: lists, countries and bans [default: the configured one, or /var/lib/ringfence]
+    /// Directory of what must last: lists, bans, trust [default: the configured one, or /var/lib/ringfence]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// How to answer
@@ -119,15 +124,21 @@ pub enum Command {
     Ban(ban::Args),
     /// Lift a ban
     Unban(unban::Args),
-    /// Show the bans
+    /// Show the bans, each with its reason, evidence and end
     Bans(bans::Args),
+    /// Show who is trusted and why, or forget an address
+    Trust(trust::Args),
+    /// Tell why an address or account is or was blocked, and what lets it in
+    Why(why::Args),
+    /// Report what was dropped or would have been, false alarms first
+    Report(report::Args),
     /// Admit a country or not, whatever the configuration says
     Country(country::Args),
     /// Check the configuration without touching anything
     Check(check::Args),
     /// Judge the packets of a capture (pcap or pcapng)
     Replay(replay::Args),
-    /// Tell what is known of addresses: country, lists, ban
+    /// Tell what is known of addresses: country, lists, ban, trust, refusals
     Lookup(lookup::Args),
     /// Tell why an address or a packet passes or not, step by step
     Explain(explain::Args),
@@ -157,6 +168,9 @@ pub fn main() -> ExitCode {
         Command::Ban(args) => ban::run(args, &global),
         Command::Unban(args) => unban::run(args, &global),
         Command::Bans(args) => bans::run(args, &global),
+        Command::Trust(args) => trust::run(args, &global),
+        Command::Why(args) => why::run(args, &global),
+        Command::Report(args) => report::run(args, &global),
         Command::Country(args) => country::run(args, &global),
         Command::Check(args) => check::run(args, &global),
         Command::Replay(args) => replay::run(args, &global),

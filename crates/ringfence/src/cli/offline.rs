@@ -16,6 +16,7 @@ use crate::country::{CountryData, CountryError};
 use crate::engine::memory::Memory;
 use crate::store::{self, CountryOverride, CountryRule, ListKind, Store, StoreError};
 use crate::tables::{self, Generation, Inputs};
+use crate::trust::{Clock, Known, restore};
 
 /// The configuration file that is read where none is named.
 pub const DEFAULT_CONFIG: &str = "/etc/ringfence/ringfence.toml";
@@ -128,10 +129,11 @@ impl Said {
         entries.cloned().collect()
     }
 
-    /// Whether an address is banned.
+    /// Whether an address is banned, and not only a flow of it.
     pub fn bans(&self, ip: IpAddr) -> bool {
         self.bans
             .iter()
+            .filter(|ban| ban.port.is_none())
             .any(|ban| IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip)))
     }
 
@@ -153,13 +155,53 @@ impl Said {
     }
 }
 
+/// Who is trusted, as the store holds it.
+#[derive(Default)]
+pub struct Trust(Option<Known>);
+
+impl Trust {
+    /// Reads the store without changing it. One that cannot be read is told, and then nobody is trusted.
+    pub fn read(global: &Global, config: &Config) -> Self {
+        let directory = global.state.as_ref().unwrap_or(&config.state);
+        let read = || {
+            Store::read(directory)?
+                .map(|store| store.trust())
+                .transpose()
+        };
+        let trust = read().unwrap_or_else(|error| {
+            let _ = writeln!(
+                io::stderr(),
+                "ringfence: {error}; who is trusted is left out"
+            );
+            None
+        });
+        Self(trust.map(Known::new))
+    }
+
+    /// Gives it to a fence whose clock shows `now`, as if that were this moment; once.
+    pub fn give(&mut self, memory: &mut Memory, now: u64) {
+        let Some(known) = self.0.take() else { return };
+        let clock = Clock {
+            boot: now,
+            wall: Timestamp::now(),
+        };
+        let services = &memory.names().services;
+        let number = |name: &str| {
+            let place = services.iter().skip(1).position(|known| known == name);
+            place.map_or(0, |place| u8::try_from(place + 1).unwrap_or(0))
+        };
+        let snapshot = restore(&known, clock, number);
+        memory.trust(&snapshot);
+    }
+}
+
 /// A ban as the operator makes it, up to `until` on the clock of the fence.
 pub fn manual_ban(until: u64) -> ringfence_core::bench::Ban {
     ringfence_core::bench::Ban {
         until,
         cause: ringfence_core::bench::Cause::Manual as u8,
-        reserved: [0],
+        proved: 0,
         signature: 0,
-        reserved_more: [0; 4],
+        renews: 0,
     }
 }

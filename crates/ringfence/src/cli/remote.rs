@@ -1,15 +1,20 @@
 //! What the commands that ask the daemon share.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::offline::Said;
 use super::{Format, Global, terminal};
 use crate::config::{Config, Period};
-use crate::control::{Answer, Change, ControlError, Request, ask, listing};
+use crate::control::{Answer, Change, ControlError, Request, ask, listing, report, trust, why};
 use crate::daemon::CONFIG;
+use crate::store::Store;
 
 /// The configuration as far as it says where things are. One that cannot be read does not stand in the way of a command.
 fn places(global: &Global) -> Config {
@@ -41,16 +46,10 @@ pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
         Err(error) if matches!(error.downcast_ref(), Some(ControlError::NoDaemon(_))) => error,
         answer => return answer,
     };
-    let state = global.state.clone();
-    let said = Said::of(&state.unwrap_or_else(|| places(global).state))?;
-    let answer = match request {
-        Request::Bans => listing::bans(said.bans.iter()),
-        Request::Country { code: None, .. } => listing::countries(&said.countries),
-        Request::List {
-            list,
-            change: Change::Show,
-        } => listing::entries(&said.list(*list)),
-        _ => return Err(error),
+    let config = places(global);
+    let state = global.state.as_ref().unwrap_or(&config.state);
+    let Some(answer) = stored(request, state, &config)? else {
+        return Err(error);
     };
     let _ = writeln!(
         io::stderr(),
@@ -59,6 +58,37 @@ pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
     // Whoever reads has seen enough.
     let _ = print(&answer, global.format);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the store answers; None where that takes a daemon.
+fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Answer>> {
+    let now = Timestamp::now();
+    let store = || Store::read(state);
+    Ok(match request {
+        Request::Bans => Some(listing::bans(Said::of(state)?.bans.iter())),
+        Request::Country { code: None, .. } => {
+            Some(listing::countries(&Said::of(state)?.countries))
+        }
+        Request::List {
+            list,
+            change: Change::Show,
+        } => Some(listing::entries(&Said::of(state)?.list(*list))),
+        Request::Trust { forget: None } => {
+            let trust = store()?.map(|store| store.trust()).transpose()?;
+            let holders = trust::stored(trust.unwrap_or_default(), now);
+            Some(trust::listed(&holders))
+        }
+        Request::Why { what } => store()?
+            .map(|store| why::why(&store, config, what, now))
+            .transpose()?,
+        Request::Report { seconds } => {
+            let time = Duration::from_secs(*seconds);
+            store()?
+                .map(|store| report::report(&store, config, &BTreeMap::new(), time, now))
+                .transpose()?
+        }
+        _ => None,
+    })
 }
 
 fn print(answer: &Answer, format: Format) -> io::Result<()> {

@@ -1,5 +1,9 @@
 //! `ringfence replay`: what the policy says of each packet of a capture.
 
+mod direction;
+mod ends;
+mod learned;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
@@ -13,25 +17,34 @@ use ringfence_core::verdict::Verdict;
 use serde::Serialize;
 use serde_json::json;
 
+pub(super) use direction::{Direction, Host};
+
 use super::{FAILED, Format, Global, message, offline};
 use crate::capture::{self, Capture, Packet};
 use crate::engine::memory::Memory;
 use crate::tables::Inputs;
+use learned::Learned;
 
 /// Bytes of a capture above which a terminal is shown how far it is.
 const LARGE: u64 = 8 << 20;
 
 /// Judge the packets of a capture.
 ///
-/// The verdict is the policy's, whatever the mode; the clock is the capture's. Without an
-/// interface no private address is a neighbour: each meets the policy as a stranger does.
+/// The verdict is the policy's, whatever the mode; the clock is the capture's. Whoever is trusted
+/// now, as far as the store can be read, is so when the capture begins. Without an interface no
+/// private address is a neighbour: each meets the policy as a stranger does. What the host itself
+/// sends is learned from, as on its interfaces: who registers, who answers it, which calls are up.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  ringfence replay attack.pcap\n  \
-    ringfence replay attack.pcapng --config new.toml --format json\n\n\
+    ringfence replay attack.pcapng --config new.toml --format json\n  \
+    ringfence replay day.pcap --host 198.51.100.5 --host 2001:db8::5\n\n\
     Exit codes: 0 all of it was read, 1 it is damaged or cut short, 2 usage.")]
 pub struct Args {
     /// A pcap or pcapng file
     pub file: PathBuf,
+    /// The host
+    #[command(flatten)]
+    pub host: Host,
 }
 
 /// What is said of one packet.
@@ -61,7 +74,9 @@ struct Line<'a> {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let mut memory = offline::memory(global, &config, &Inputs::default())?;
+    let mut trust = offline::Trust::read(global, &config);
     let mut capture = Capture::open(&args.file)?;
+    let direction = Direction::new(&args.host, &args.file, memory.policy());
     let mut out = BufWriter::new(io::stdout().lock());
     let bar = progress(capture.progress().total);
     let mut counts = Counts::default();
@@ -81,8 +96,8 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
                 break;
             }
         };
-        let (verdict, frame) = judge(&mut memory, &packet);
-        let line = line(&memory, &packet, &verdict, frame);
+        trust.give(&mut memory, packet.time);
+        let line = line(&mut memory, &direction, &packet);
         counts.add(&line);
         if global.format == Format::Json {
             serde_json::to_writer(&mut out, &line).map_err(io::Error::from)?;
@@ -92,7 +107,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         }
     }
     bar.finish_and_clear();
-    counts.write(&mut out, global.format)?;
+    counts.write(&mut out, global.format, &Learned::of(&memory))?;
     out.flush()?;
     match damage {
         None => Ok(ExitCode::SUCCESS),
@@ -103,10 +118,21 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Judges a packet of a capture; the frame is what the judge was given.
-pub(super) fn judge<'p>(memory: &mut Memory, packet: &Packet<'p>) -> (Verdict, &'p [u8]) {
+/// What became of a packet.
+pub(super) enum Outcome {
+    /// It came in.
+    Judged(Verdict),
+    /// The host sent it: its ends, and whether it may leave.
+    Sent(Verdict, Action),
+}
+
+/// Puts a packet of a capture before the judge, or lets it learn from it.
+pub(super) fn judge(memory: &mut Memory, direction: &Direction, packet: &Packet<'_>) -> Outcome {
     let (link, frame) = frame(packet);
-    (memory.judge(packet.time, 31, link, frame), frame)
+    match direction.leaves(link, frame) {
+        Some(ends) => Outcome::Sent(ends, memory.judge_leaving(packet.time, link, frame)),
+        None => Outcome::Judged(memory.judge(packet.time, 31, link, frame)),
+    }
 }
 
 /// A packet in one of the two forms that the judge reads. Cooked headers are left out; one that
@@ -124,12 +150,21 @@ pub(super) fn frame<'p>(packet: &Packet<'p>) -> (Link, &'p [u8]) {
     }
 }
 
-fn line<'a>(memory: &'a Memory, packet: &Packet<'_>, verdict: &Verdict, frame: &[u8]) -> Line<'a> {
-    let reason = verdict.reason();
-    let source = message::ip(verdict.source).filter(|_| has_ip(verdict));
+fn line<'a>(memory: &'a mut Memory, direction: &Direction, packet: &Packet<'_>) -> Line<'a> {
+    let (_, frame) = frame(packet);
+    let outcome = judge(memory, direction, packet);
+    let memory = &*memory;
+    let (verdict, action, reason, mut detail) = match outcome {
+        Outcome::Judged(verdict) => {
+            let reason = verdict.reason();
+            let detail = reason.detail().to_owned();
+            (verdict, reason.action(), reason.name(), detail)
+        }
+        Outcome::Sent(ends, action) => (ends, action, SENT, sent(action).to_owned()),
+    };
+    let source = message::ip(verdict.source).filter(|_| has_ip(&verdict));
     let port = |port: u16| (port != 0).then_some(port);
     let signature = memory.names().signature(verdict.signature);
-    let mut detail = reason.detail().to_owned();
     if !signature.is_empty() {
         detail = format!("{detail}: {signature}");
     }
@@ -142,17 +177,28 @@ fn line<'a>(memory: &'a Memory, packet: &Packet<'_>, verdict: &Verdict, frame: &
         src: source.map(|ip| ip.to_string()),
         src_port: port(verdict.source_port),
         dst: message::ip(verdict.destination)
-            .filter(|_| has_ip(verdict))
+            .filter(|_| has_ip(&verdict))
             .map(|ip| ip.to_string()),
         dst_port: port(verdict.destination_port),
         proto: message::protocol(verdict.protocol),
         service: Some(memory.names().service(verdict.service)).filter(|name| !name.is_empty()),
-        message: message::name(verdict, frame),
+        message: message::name(&verdict, frame),
         country: source.map(|_| memory.country(verdict.source).code()),
-        verdict: word(reason.action()),
-        reason: reason.name(),
+        verdict: word(action),
+        reason,
         detail,
         nanoseconds: packet.time,
+    }
+}
+
+/// In the place of a reason: the host sent it.
+pub(super) const SENT: &str = "sent";
+
+/// What is said of a packet that the host sends.
+pub(super) fn sent(action: Action) -> &'static str {
+    match action {
+        Action::Pass => "the host sent it",
+        Action::Drop => "the host sent it on a connection that was dropped",
     }
 }
 
@@ -215,7 +261,7 @@ impl Counts {
         *self.reasons.entry(line.reason).or_default() += 1;
     }
 
-    fn write(&self, out: &mut impl Write, format: Format) -> io::Result<()> {
+    fn write(&self, out: &mut impl Write, format: Format, learned: &Learned) -> io::Result<()> {
         let of = |verdict| self.verdicts.get(verdict).copied().unwrap_or(0);
         let (pass, drop) = (of("pass"), of("drop"));
         if format == Format::Json {
@@ -223,12 +269,16 @@ impl Counts {
                 "packets": self.packets,
                 "verdict": { "pass": pass, "drop": drop },
                 "reason": self.reasons,
+                "learned": learned,
             }});
             return writeln!(out, "{summary}");
         }
         writeln!(out, "\n{} packets: {pass} pass, {drop} drop", self.packets)?;
         for (reason, count) in &self.reasons {
             writeln!(out, "{count:>10}  {reason}")?;
+        }
+        if self.reasons.contains_key(SENT) {
+            writeln!(out, "learned from what the host sent: {learned}")?;
         }
         Ok(())
     }

@@ -54,9 +54,12 @@ pub const TOP: Table = Table {
         key("deny", "[]"),
         key("permit_private", "true"),
         key("protect", "[]"),
+        key("tripwires", "[]"),
+        key("emergency", "[\"112\", \"911\", \"999\", \"000\"]"),
         key("events_per_second", "50"),
         key("state", "\"/var/lib/ringfence\""),
         key("bpffs", "\"/sys/fs/bpf\""),
+        open("trust", "a table"),
         open("ban", "a table"),
         open("trunk", "tables"),
         open("proxy", "tables"),
@@ -73,13 +76,26 @@ pub const ENTRY: Table = Table {
     keys: &[open("address", "required"), open("comment", "none")],
 };
 
+/// `[trust]`.
+pub const TRUST: Table = Table {
+    name: "[trust]",
+    keys: &[
+        key("failures", "\"5/10m\""),
+        key("users", "\"8/10m\""),
+        key("requests", "\"10/10s\""),
+        key("solicited", "\"10m\""),
+    ],
+};
+
 /// `[ban]`.
 pub const BAN: Table = Table {
     name: "[ban]",
     keys: &[
         key("enable", "true"),
         key("after", "\"30/60s\""),
-        key("time", "\"10m\""),
+        key("times", "[\"10m\", \"1h\", \"1d\", \"1w\"]"),
+        key("remember", "\"30d\""),
+        key("subnet", "0"),
     ],
 };
 
@@ -165,9 +181,10 @@ pub const CONTROL: Table = Table {
 };
 
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 10] = [
+pub const TABLES: [&Table; 11] = [
     &TOP,
     &ENTRY,
+    &TRUST,
     &BAN,
     &TRUNK,
     &PROXY,

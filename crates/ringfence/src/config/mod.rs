@@ -14,11 +14,13 @@ mod port;
 mod rate;
 mod read;
 mod read_service;
+mod read_trust;
 mod reader;
 mod service;
 #[cfg(test)]
 mod tests;
 mod types;
+mod user;
 mod words;
 mod wrong;
 
@@ -33,7 +35,8 @@ pub use period::Period;
 pub use port::PortRange;
 pub use rate::{MessageClass, Rate, Rates, Threshold};
 pub use service::{Admissions, Limits, MAX_SERVICES, Service};
-pub use types::{Ban, Config, Control, Proxy, Signatures, Trunk};
+pub use types::{Ban, Config, Control, Proxy, Signatures, Trunk, Trust};
+pub use user::{Tripwire, User};
 pub use words::{Admission, DomainMatch, DomainOpens, Kind, Mode, Protocol, Sni, Word};
 pub use wrong::Wrong;
 

@@ -1,9 +1,7 @@
-//! Reads the file: every table but `[[service]]`.
+//! Reads the file: every table but `[[service]]`, `[trust]` and `[ban]`.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -11,13 +9,13 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::address::{AddressRange, ListEntry};
 use super::countries::CountryCode;
-use super::keys::{BAN, CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
+use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
-use super::period::Period;
 use super::read_service::services;
+use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
-use super::types::{Ban, Config, Proxy, Signatures, Trunk};
+use super::types::{Config, Proxy, Signatures, Trunk};
 use super::wrong::{Wrong, quoted};
 
 /// Reads `text`, which `file` names in the mistakes.
@@ -107,9 +105,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(path) = top.get("bpffs").and_then(|i| path(reader, i)) {
         config.bpffs = path;
     }
-    if let Some(table) = top.get("ban").and_then(|i| reader.table(&BAN, i)) {
-        config.ban = ban(reader, table);
-    }
+    trust_and_bans(reader, &top, &mut config);
     if let Some(item) = top.get("trunk") {
         config.trunks = trunks(reader, item);
     }
@@ -258,42 +254,6 @@ fn entries(reader: &mut Reader<'_>, item: Item<'_>, what: &str, fix: &str) -> Ve
         list.extend(range.map(|range| ListEntry { range, comment }));
     }
     list
-}
-
-/// A length of time within `range`, which `limits` names.
-fn period(
-    reader: &mut Reader<'_>,
-    item: Item<'_>,
-    range: RangeInclusive<Duration>,
-    limits: &str,
-) -> Option<Duration> {
-    let time = reader.parsed::<Period>(item)?.get();
-    if range.contains(&time) {
-        return Some(time);
-    }
-    let message = format!("`{}` is out of range: `{}`", item.name, Period::from(time));
-    reader.refuse(
-        item.at,
-        Wrong::new(message, format!("write a time {limits}")),
-    );
-    None
-}
-
-fn ban(reader: &mut Reader<'_>, table: Section<'_>) -> Ban {
-    const LIMITS: RangeInclusive<Duration> =
-        Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
-    let mut ban = Ban::default();
-    if let Some(enable) = table.get("enable").and_then(|i| reader.flag(i)) {
-        ban.enable = enable;
-    }
-    if let Some(after) = table.get("after").and_then(|i| reader.parsed(i)) {
-        ban.after = after;
-    }
-    let time = table.get("time");
-    if let Some(time) = time.and_then(|i| period(reader, i, LIMITS, "from \"1s\" to \"365d\"")) {
-        ban.time = time;
-    }
-    ban
 }
 
 /// The `name` of a table, refused where an earlier table of `seen` has it.

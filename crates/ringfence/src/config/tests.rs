@@ -108,6 +108,11 @@ fn the_commented_file_shows_the_defaults() {
         (config.mode, config.ban, config.control),
         (default.mode, default.ban, default.control)
     );
+    assert_eq!(
+        (config.trust, config.emergency),
+        (default.trust, default.emergency)
+    );
+    assert_eq!(config.tripwires.len(), 2);
     assert_eq!((config.state, config.bpffs), (default.state, default.bpffs));
     assert_eq!(config.events_per_second, default.events_per_second);
     assert_eq!(config.permit_private, default.permit_private);
@@ -129,13 +134,13 @@ fn the_commented_file_shows_the_defaults() {
 fn own_values_replace_the_defaults() {
     let config = read(
         "mode = \"enforce\"\nprotect = [\"198.51.100.0/24\"]\nevents_per_second = 0x0A\n\
-         [ban]\nenable = false\nafter = \"5/1m\"\ntime = \"1h30m\"\n\
+         [ban]\nenable = false\nafter = \"5/1m\"\ntimes = [\"1h30m\"]\n\
          [[service]]\nname = \"a\"\nkind = \"iax2\"\nfrom = \"anyone\"\nbudget = \"none\"\n\
          [service.rate]\nother = \"1/s burst 3\"\n",
     );
     assert_eq!((config.mode, config.events_per_second), (Mode::Enforce, 10));
     assert!(!config.ban.enable);
-    assert_eq!(config.ban.time, Duration::from_secs(5400));
+    assert_eq!(config.ban.times, [Duration::from_secs(5400)]);
     assert_eq!(config.ban.after.within, Duration::from_secs(60));
     let service = &config.services[0];
     assert_eq!(
@@ -170,12 +175,11 @@ fn a_mistake_names_its_place_and_the_cure() {
             "must be a list, not a text; write countries = [\"GB\"]",
         ),
         (
-            "[ban]\ntime = 600",
-            "2:8: `time` must be a text, not a number; write \"600s\"",
+            "[ban]\nremember = 600",
+            "2:12: `remember` must be a text, not a number; write \"600s\"",
         ),
-        ("[ban]\ntime = \"600\"", "has no unit; write \"600s\""),
-        ("[ban]\ntime = \"10min\"", "`min` is not a unit"),
-        ("[ban]\ntime = \"0s\"", "from \"1s\" to \"365d\""),
+        ("[ban]\nremember = \"600\"", "has no unit; write \"600s\""),
+        ("[ban]\nremember = \"10min\"", "`min` is not a unit"),
         ("[ban]\nafter = \"30\"", "is not a rate"),
         ("events_per_second = 0", "from 1 to 10000"),
         ("events_per_second = -5", "out of range"),
@@ -236,6 +240,170 @@ fn a_mistake_names_its_place_and_the_cure() {
         ),
     ] {
         let shown = mistake(text);
+        assert!(shown.contains(expected), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn trust_and_bans_are_read() {
+    let config = read(
+        "tripwires = [\"admin\", \"100\", \"9000-9099\", \"admin\"]\nemergency = [\"110\", \"110\"]\n\
+         [trust]\nfailures = \"1000/1d\"\nusers = \"1/s\"\nrequests = \"20/10s burst 30\"\n\
+         solicited = \"1d\"\n\
+         [ban]\ntimes = [\"1s\", \"1s\", \"365d\"]\nremember = \"1d\"\nsubnet = 256\n",
+    );
+    let shown: Vec<String> = config.tripwires.iter().map(Tripwire::to_string).collect();
+    assert_eq!(shown, ["admin", "100", "9000-9099"]);
+    let shown: Vec<&str> = config.emergency.iter().map(User::as_str).collect();
+    assert_eq!(shown, ["110"]);
+    assert_eq!(config.trust.failures.to_string(), "1000/1d");
+    assert_eq!(config.trust.users.to_string(), "1/1s");
+    assert_eq!(config.trust.requests.to_string(), "20/10s burst 30");
+    assert_eq!(config.trust.solicited, Duration::from_secs(86_400));
+    assert_eq!(config.ban.remember, Duration::from_secs(86_400));
+    assert_eq!(config.ban.subnet, 256);
+    let lasts = [0, 1, 2, 3, u32::MAX].map(|earlier| config.ban.time(earlier).as_secs());
+    assert_eq!(lasts, [1, 1, 31_536_000, 31_536_000, 31_536_000]);
+    assert!(read("emergency = []").emergency.is_empty());
+}
+
+#[test]
+fn a_mistake_in_trust_and_bans_names_its_place_and_the_cure() {
+    for (text, expected) in [
+        (
+            "[trust]\nfailures = \"0/10m\"",
+            "2:12: `failures`: `0` in `0/10m` is out of range; write a number from 1",
+        ),
+        (
+            "[trust]\nfailures = \"1001/10m\"",
+            "`failures` is out of range: `1001/10m`; write a count from 1 to 1000",
+        ),
+        (
+            "[trust]\nusers = \"2000/10m\"",
+            "`users` is out of range: `2000/10m`; write a count from 1 to 1000",
+        ),
+        ("[trust]\nusers = 8", "2:9: `users` must be a text"),
+        (
+            "[trust]\nusers = \"8/10m burst 2\"",
+            "a threshold does not have",
+        ),
+        ("[trust]\nrequests = \"10\"", "is not a rate"),
+        (
+            "[trust]\nsolicited = \"999ms\"",
+            "`solicited` is out of range: `999ms`; write a time from \"1s\" to \"1d\"",
+        ),
+        ("[trust]\nsolicited = \"25h\"", "from \"1s\" to \"1d\""),
+        ("[trust]\nfailure = \"5/10m\"", "did you mean `failures`?"),
+        ("failures = \"5/10m\"", "`failures` belongs in [trust]"),
+        (
+            "[trust]\ntripwires = []",
+            "`tripwires` belongs above the first [table]",
+        ),
+        (
+            "tripwires = \"admin\"",
+            "must be a list, not a text; write tripwires = [\"admin\"]",
+        ),
+        (
+            "tripwires = [9000]",
+            "1:14: `tripwires` must be a text, not a number; write it between quotes: \"9000\"",
+        ),
+        (
+            "tripwires = [\"admin\", \"9099-9000\"]",
+            "1:23: `tripwires`: `9099-9000` ends before it begins; write \"9000-9099\"",
+        ),
+        (
+            "tripwires = [\"sip:admin@example.com\"]",
+            "write the user alone: \"admin\"",
+        ),
+        (
+            "tripwires = [\"911\"]",
+            "1:14: `tripwires`: `911` holds the emergency number `911`; leave `911` out here, or \
+             out of `emergency`",
+        ),
+        (
+            "tripwires = [\"9000\", \"100-199\"]",
+            "1:22: `tripwires`: `100-199` holds the emergency number `112`",
+        ),
+        (
+            "emergency = [\"sos\"]\ntripwires = [\"911\", \"sos\"]",
+            "2:21: `tripwires`: `sos` holds the emergency number `sos`",
+        ),
+        (
+            "emergency = [\"110-112\"]",
+            "1:14: `emergency`: `110-112` is a range; write each number",
+        ),
+        ("emergency = [\"\"]", "is not a user"),
+        (
+            "[ban]\ntime = \"10m\"",
+            "2:1: unknown key `time` in [ban]; did you mean `times`?",
+        ),
+        (
+            "[ban]\ntimes = \"10m\"",
+            "must be a list, not a text; write times = [\"10m\"]",
+        ),
+        (
+            "[ban]\ntimes = []",
+            "2:9: `times` of [ban] is empty; write at least one: times = [\"10m\"]",
+        ),
+        (
+            "[ban]\ntimes = [\"0s\"]",
+            "2:10: `times` is out of range: `0s`; write a time from \"1s\" to \"365d\"",
+        ),
+        ("[ban]\ntimes = [\"366d\"]", "from \"1s\" to \"365d\""),
+        (
+            "[ban]\ntimes = [\"1h\", \"1d\", \"2h\"]",
+            "2:22: `times`: `2h` is shorter than the `1d` before it; write the shortest time first",
+        ),
+        (
+            "[ban]\ntimes = [600]",
+            "`times` must be a text, not a number; write \"600s\"",
+        ),
+        (
+            "[ban]\nremember = \"23h\"",
+            "`remember` is out of range: `23h`; write a time from \"1d\" to \"365d\"",
+        ),
+        ("[ban]\nremember = \"366d\"", "from \"1d\" to \"365d\""),
+        (
+            "[ban]\nsubnet = 1",
+            "2:10: `subnet` is out of range: `1`; write 0, which bans no net, or a number from 2",
+        ),
+        ("[ban]\nsubnet = 257", "out of range: `257`"),
+        ("[ban]\nsubnet = \"3\"", "must be a whole number"),
+    ] {
+        let shown = mistake(text);
+        assert!(shown.contains(expected), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn the_lists_of_users_and_times_have_their_limits() {
+    let list = |key: &str, texts: Vec<String>| format!("{key} = [\n\"{}\"]", texts.join("\",\n\""));
+    let names = |many| (0..many).map(|n| format!("user{n}")).collect();
+    let ranges = |many| (1..=many).map(|n| format!("{n}000-{n}099")).collect();
+    let times = |many: usize| vec!["1h".to_owned(); many];
+    read(&list("tripwires", names(64)));
+    read(&list("tripwires", ranges(32)));
+    read(&list("emergency", names(16)));
+    read(&format!("[ban]\n{}", list("times", times(8))));
+    for (text, expected) in [
+        (
+            list("tripwires", names(66)),
+            "66:1: 66 names of tripwires are more than 64; write numbers that follow each other",
+        ),
+        (
+            list("tripwires", ranges(33)),
+            "34:1: 33 ranges of tripwires are more than 32; join those",
+        ),
+        (
+            list("emergency", names(17)),
+            "18:1: 17 emergency numbers are more than 16; leave out those",
+        ),
+        (
+            format!("[ban]\n{}", list("times", times(9))),
+            "11:1: 9 times of bans are more than 8; leave some out",
+        ),
+    ] {
+        let shown = mistake(&text);
         assert!(shown.contains(expected), "{text}\n{shown}");
     }
 }
@@ -324,6 +492,7 @@ fn a_misspelt_key_is_not_also_a_missing_one() {
         "[[service]]\nname = \"sip\"\ndomain = [\"a.example\"]\ndomain_opens = [\"country\"]",
         "[[trunk]]\nnmae = \"a\"\nhost = [\"a.example\"]",
         "permit = [{ adress = \"192.0.2.7\" }]",
+        "emergencies = []\ntripwires = [\"911\"]",
     ] {
         let mistakes = mistakes(text);
         assert!(
@@ -363,7 +532,7 @@ fn all_mistakes_are_told_at_once_and_in_order() {
                 countries = [\"GB\", \"QQ\"]\n\
                 colour = \"red\"\n\
                 [ban]\n\
-                time = \"10 minutes\"\n\
+                remember = \"10 minutes\"\n\
                 [[service]]\n\
                 name = \"a\"\n\
                 domains = [\"sip example.com\"]\n\
@@ -444,6 +613,7 @@ fn an_unknown_key_is_refused_in_every_table_of_every_example() {
     assert!(tried > 20, "{tried}");
     let tables = uncommented();
     for header in [
+        "[trust]",
         "[ban]",
         "[control]",
         "[signatures]",
@@ -498,7 +668,7 @@ fn a_default_that_is_written_is_a_default() {
         }
     };
     same("", &keys::TOP);
-    for table in [&keys::BAN, &keys::CONTROL, &keys::SIGNATURES] {
+    for table in [&keys::TRUST, &keys::BAN, &keys::CONTROL, &keys::SIGNATURES] {
         same(table.name, table);
     }
     same("[[service]]\nname = \"sip\"\n[service.rate]", &keys::RATE);
@@ -556,8 +726,8 @@ proptest! {
     #[test]
     fn any_tokens_are_answered(tokens in prop::collection::vec(prop::sample::select(vec![
         "[", "]", "[[", "]]", "{", "}", "\n", "=", ",", ".", "\"", "'", "\"\"\"", "#", " ",
-        "service", "trunk", "signature", "permit", "ban", "name", "ports", "rate", "from", "kind",
-        "\"udp/5060\"", "\"plain\"", "\"0.0.0.0/0\"", "\"1/1s\"", "1", "-1", "1e9", "true", "é",
+        "service", "trunk", "signature", "permit", "ban", "times", "tripwires", "emergency", "trust", "name", "ports", "rate", "from", "kind",
+        "\"udp/5060\"", "\"plain\"", "\"0.0.0.0/0\"", "\"1/1s\"", "\"9-99\"", "\"911\"", "1", "-1", "1e9", "true", "é",
         "1979-05-27", "0x", "\\u",
     ]), 0..60)) {
         survives(&tokens.concat());

@@ -7,8 +7,9 @@ use super::address::{AddressRange, ListEntry};
 use super::countries::CountryCode;
 use super::mistake::Position;
 use super::name::Host;
-use super::rate::Threshold;
+use super::rate::{Rate, Threshold};
 use super::service::Service;
+use super::user::{Tripwire, User};
 use super::words::{Admission, Mode};
 
 /// Everything that the file says, with a default for what it does not.
@@ -30,12 +31,18 @@ pub struct Config {
     pub permit_private: bool,
     /// Destination addresses that are guarded; empty for all.
     pub protect: Vec<AddressRange>,
+    /// Users that nobody here has, none twice: at most 64 names and 32 ranges.
+    pub tripwires: Vec<Tripwire>,
+    /// Emergency numbers, at most 16, none twice and none a tripwire.
+    pub emergency: Vec<User>,
     /// Events reported in a second, 1 to 10,000; more are counted only.
     pub events_per_second: u32,
     /// The directory for what must last.
     pub state: PathBuf,
     /// The mount point of the BPF file system.
     pub bpffs: PathBuf,
+    /// When a source is believed.
+    pub trust: Trust,
     /// When a source is banned.
     pub ban: Ban,
     /// Providers.
@@ -52,6 +59,9 @@ pub struct Config {
     pub control: Control,
 }
 
+/// Emergency numbers of most of the world.
+const EMERGENCY: [&str; 4] = ["112", "911", "999", "000"];
+
 impl Default for Config {
     /// The configuration without a file: shadow mode, the service `sip` from anyone.
     fn default() -> Self {
@@ -64,9 +74,12 @@ impl Default for Config {
             deny: Vec::new(),
             permit_private: true,
             protect: Vec::new(),
+            tripwires: Vec::new(),
+            emergency: EMERGENCY.map(User::fixed).into(),
             events_per_second: 50,
             state: "/var/lib/ringfence".into(),
             bpffs: "/sys/fs/bpf".into(),
+            trust: Trust::default(),
             ban: Ban::default(),
             trunks: Vec::new(),
             proxies: Vec::new(),
@@ -85,15 +98,52 @@ impl Config {
     }
 }
 
-/// When a source is banned, and for how long.
+/// When a source is believed, and what is held against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trust {
+    /// Refused credentials of a source, or of a net, within a time; at most 1000.
+    pub failures: Threshold,
+    /// Different users that a source, or a net, may ask for within a time; at most 1000.
+    pub users: Threshold,
+    /// Requests of an address where phones belong; each account adds as many.
+    pub requests: Rate,
+    /// How long one answer to a request of this host opens its sender, one second to one day.
+    pub solicited: Duration,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        let within = Duration::from_secs(600);
+        Self {
+            failures: Threshold { count: 5, within },
+            users: Threshold { count: 8, within },
+            requests: Rate {
+                count: 10,
+                per: Duration::from_secs(10),
+                burst: 10,
+            },
+            solicited: within,
+        }
+    }
+}
+
+/// The most times that bans may have.
+pub(super) const MAX_BAN_TIMES: usize = 8;
+
+/// When a source is banned, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
     /// Whether sources are banned at all.
     pub enable: bool,
     /// Distinct dropped transactions that lead to a ban.
     pub after: Threshold,
-    /// How long a ban lasts, one second to 365 days.
-    pub time: Duration,
+    /// How long the first ban lasts, the second, and so on; the last holds for all after it. One
+    /// to eight, each one second to 365 days, none shorter than the one before.
+    pub times: Vec<Duration>,
+    /// How long a ban that is over counts, one day to 365 days.
+    pub remember: Duration,
+    /// How many banned addresses of a /24 or /48 ban the net, 2 to 256; 0: no number does.
+    pub subnet: u32,
 }
 
 impl Default for Ban {
@@ -104,8 +154,19 @@ impl Default for Ban {
                 count: 30,
                 within: Duration::from_secs(60),
             },
-            time: Duration::from_secs(600),
+            times: [600, 3600, 86_400, 604_800].map(Duration::from_secs).into(),
+            remember: Duration::from_secs(30 * 86_400),
+            subnet: 0,
         }
+    }
+}
+
+impl Ban {
+    /// How long a ban lasts after so many earlier ones.
+    pub fn time(&self, earlier: u32) -> Duration {
+        let place = usize::try_from(earlier).unwrap_or(usize::MAX);
+        let time = self.times.get(place).or(self.times.last());
+        time.copied().unwrap_or_default()
     }
 }
 

@@ -29,15 +29,50 @@ pub fn entries(entries: &[ListEntry]) -> Answer {
 
 /// Bans.
 pub fn bans<'a>(bans: impl Iterator<Item = &'a Ban> + Clone) -> Answer {
-    let line = |ban: &Ban| format!("{} {} until {}", ban.address, ban.reason, moment(ban.until));
     let data = bans.clone().map(|ban| {
         json!({
-            "address": ban.address, "prefix_len": ban.prefix_len, "reason": ban.reason, "since": ban.since,
-            "until": ban.until, "times": ban.times,
-            "evidence": ban.evidence.as_deref().map(String::from_utf8_lossy),
+            "address": ban.address, "prefix_len": ban.prefix_len, "port": ban.port, "reason": ban.reason,
+            "since": ban.since, "until": ban.until, "times": ban.times, "proved": ban.proved,
+            "evidence": ban.evidence.as_deref().map(String::from_utf8_lossy), "note": ban.note,
         })
     });
-    Answer::done(lines(bans.clone().map(line)), data.collect())
+    Answer::done(lines(bans.clone().map(ban_line)), data.collect())
+}
+
+/// A ban in one line for people.
+pub fn ban_line(ban: &Ban) -> String {
+    let (source, reason) = (ban.source(), &ban.reason);
+    let (since, until) = (moment(ban.since), moment(ban.until));
+    let mut line = format!(
+        "{source} {reason} until {until}, since {since}, ban no. {}",
+        ban.times
+    );
+    if !ban.proved {
+        line.push_str(", on evidence that may be forged");
+    }
+    if !ban.note.is_empty() {
+        line.push_str(&format!(", {}", ban.note.escape_debug()));
+    }
+    if let Some(evidence) = ban.evidence.as_deref().filter(|bytes| !bytes.is_empty()) {
+        line.push_str(&format!(", for `{}`", excerpt(evidence)));
+    }
+    line
+}
+
+/// The first line of a payload, in which nothing is left that a terminal obeys; of what is no text, its first bytes.
+pub fn excerpt(payload: &[u8]) -> String {
+    const BYTES: usize = 16;
+    const CHARACTERS: usize = 100;
+    let text = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\r' | b'\n' | b'\t');
+    let start = payload.iter().take(BYTES);
+    if !start.clone().all(text) {
+        let bytes: Vec<_> = start.map(|byte| format!("{byte:02x}")).collect();
+        return bytes.join(" ");
+    }
+    let mut lines = payload.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    line.escape_debug().take(CHARACTERS).collect()
 }
 
 /// What was said of countries.
@@ -60,10 +95,31 @@ pub fn range(entry: &ListEntry) -> String {
     )
 }
 
-fn moment(time: Timestamp) -> String {
+/// A moment as it is written for people.
+pub fn moment(time: Timestamp) -> String {
     time.strftime("%FT%TZ").to_string()
 }
 
-fn lines(lines: impl Iterator<Item = String>) -> String {
+/// Lines as one text.
+pub fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_harmless_line() {
+        let told = excerpt(b"\r\nREGISTER sip:a SIP/2.0\r\nVia: x\r\n");
+        assert_eq!(told, "REGISTER sip:a SIP/2.0");
+        assert_eq!(excerpt(&[0x16, 3, 1, b'a']), "16 03 01 61");
+        let evil = excerpt("OPTIONS sip:aaaaaaaa\u{1b}]0;\u{9b}\u{202e}".as_bytes());
+        assert!(
+            evil.chars().all(|c| !c.is_control() && c != '\u{202e}'),
+            "{evil}"
+        );
+        assert_eq!(excerpt(&[b'a'; 5000]).len(), 100);
+        assert_eq!(excerpt(b""), "");
+    }
 }

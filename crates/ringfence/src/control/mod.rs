@@ -3,8 +3,14 @@
 
 /// What is told of bans, lists and countries.
 pub mod listing;
+/// The report of what was dropped.
+pub mod report;
 /// The daemon's end.
 pub mod serve;
+/// What is told of who is trusted.
+pub mod trust;
+/// Why an address or account is or was blocked.
+pub mod why;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -59,6 +65,21 @@ pub enum Request {
     },
     /// The bans.
     Bans,
+    /// Who is trusted.
+    Trust {
+        /// An address to forget; None shows all.
+        forget: Option<String>,
+    },
+    /// Why an address or account is or was blocked.
+    Why {
+        /// The address, else the account.
+        what: String,
+    },
+    /// What was dropped, or would have been.
+    Report {
+        /// Over how many seconds up to now.
+        seconds: u64,
+    },
     /// Admit a country or not, over what the configuration says.
     Country {
         /// Its code; None shows what was said.

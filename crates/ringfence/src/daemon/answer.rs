@@ -40,6 +40,12 @@ impl Daemon {
             Request::Ban { address, seconds } => self.ban(address, *seconds),
             Request::Unban { address } => self.unban(address),
             Request::Bans => self.show_bans(),
+            Request::Trust { forget: None } => self.show_trust(),
+            Request::Trust {
+                forget: Some(address),
+            } => self.forget_trust(address),
+            Request::Why { what } => self.why(what),
+            Request::Report { seconds } => self.report(*seconds),
             Request::Country { code, allow } => self.country(code.as_deref(), *allow),
         };
         (

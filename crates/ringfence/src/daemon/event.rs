@@ -1,10 +1,9 @@
 //! Events of the kernel in words.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ringfence_core::address::Address;
 use ringfence_core::bench::Cause;
 use ringfence_core::class::Class;
 use ringfence_core::country::Country;
@@ -12,7 +11,8 @@ use ringfence_core::event::{EVIDENCE, Event};
 use ringfence_core::reason::Reason;
 use serde::Serialize;
 
-use crate::tables::Names;
+use crate::store::Dropped;
+use crate::tables::{self, Names};
 
 /// An event as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,9 +64,9 @@ impl Record {
             time: Timestamp::now()
                 .checked_sub(age)
                 .unwrap_or(Timestamp::UNIX_EPOCH),
-            src: ip(event.source),
+            src: tables::ip(event.source),
             src_port: event.source_port,
-            dst: ip(event.destination),
+            dst: tables::ip(event.destination),
             dst_port: event.destination_port,
             proto: match event.protocol {
                 6 => "tcp".into(),
@@ -84,6 +84,28 @@ impl Record {
             signature: names.signature(event.signature).to_owned(),
             banned: Cause::from_number(event.banned).map(Cause::name),
             evidence: String::from_utf8_lossy(&event.evidence[..length]).into_owned(),
+        }
+    }
+
+    /// The same for the summary of what was dropped.
+    pub fn dropped(&self, event: &Event) -> Dropped {
+        let length = usize::from(event.evidence_length).min(EVIDENCE);
+        Dropped {
+            address: tables::subject(self.src),
+            service: self.service.clone(),
+            reason: self.reason.to_owned(),
+            country: self.country.to_owned(),
+            class: self.class.to_owned(),
+            protocol: self.proto.clone(),
+            port: self.src_port,
+            first: self.time,
+            last: self.time,
+            count: 1,
+            enforced: self.enforced.into(),
+            invites: u32::from(event.class == Class::Invite as u8),
+            evidence: event.evidence[..length].to_vec(),
+            registered: None,
+            account: None,
         }
     }
 
@@ -126,13 +148,5 @@ pub fn why(name: &str, detail: &str) -> String {
         name.to_owned()
     } else {
         format!("{name} ({detail})")
-    }
-}
-
-/// The address in its usual form.
-pub fn ip(address: Address) -> IpAddr {
-    match address.as_v4() {
-        Some(v4) => Ipv4Addr::from_bits(v4).into(),
-        None => Ipv6Addr::from(address.octets()).into(),
     }
 }

@@ -3,20 +3,28 @@
 mod answer;
 mod bans;
 mod event;
+mod forget;
 mod guarded;
+mod learned;
+mod lessons;
 mod lists;
 mod lockout;
+mod nets;
 mod options;
+mod standing;
 mod state;
 mod status;
+mod told;
 mod trial;
 mod trunks;
+mod trust;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ringfence_core::event::Event;
+use ringfence_core::trust::Lesson;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,6 +35,7 @@ pub use event::Record;
 pub use options::{CONFIG, Options};
 pub use state::Daemon;
 
+use crate::config::Mode;
 use crate::control::{Answer, Request, serve};
 use crate::engine::xdp::{check_privilege, readiness};
 use crate::net::{self, Change};
@@ -35,6 +44,8 @@ use crate::net::{self, Change};
 const TEND: Duration = Duration::from_secs(10);
 /// How long changes of the network are gathered before the policy is compiled anew.
 const SETTLE: Duration = Duration::from_millis(300);
+/// How long it is remembered what was refused and dropped.
+const SUMMARIES: Duration = Duration::from_secs(30 * 86_400);
 /// TCP sessions ended in a second at most.
 const DESTROYED: u32 = 50;
 
@@ -78,6 +89,11 @@ async fn guard(options: Options) -> Result<()> {
         .take_events()
         .context("the program inside this binary has no EVENTS; build it again")?;
     let mut ring = readiness(ring)?;
+    let lessons = daemon
+        .fence
+        .take_lessons()
+        .context("the program inside this binary has no LESSONS; build it again")?;
+    let mut lessons = readiness(lessons)?;
     let mut tend = tokio::time::interval(TEND);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut destroyed = 0;
@@ -86,6 +102,9 @@ async fn guard(options: Options) -> Result<()> {
     let watchdog = sd_notify::watchdog_enabled();
     tell(&[NotifyState::Ready]);
     info!("the fence stands: {}", daemon.config.mode);
+    if daemon.config.mode == Mode::Enforce {
+        daemon.too_early();
+    }
     let end = loop {
         tokio::select! {
             _ = terminate.recv() => break End::Stand,
@@ -147,6 +166,19 @@ async fn guard(options: Options) -> Result<()> {
                     ready.clear_ready();
                 }
             }
+            ready = lessons.readable_mut() => {
+                let mut ready = ready?;
+                let mut room = 256;
+                while room > 0 && let Some(item) = ready.get_inner_mut().next() {
+                    room -= 1;
+                    let Ok(lesson) = Lesson::read_from_bytes(&item) else { continue };
+                    drop(item);
+                    daemon.learn(&lesson)?;
+                }
+                if room > 0 {
+                    ready.clear_ready();
+                }
+            }
             change = daemon.watch.next() => {
                 let change = change?;
                 if matches!(change.change, Change::Mtu | Change::Xdp | Change::Down | Change::Up) {
@@ -183,13 +215,8 @@ async fn guard(options: Options) -> Result<()> {
                 if watchdog.is_some() {
                     tell(&[NotifyState::Watchdog]);
                 }
-                if terminal && let Some(line) = daemon.answer(&Request::Status).0.first() {
-                    let packets = &line.data["packets"];
-                    let _ = write!(
-                        std::io::stderr(),
-                        "\r{}: {} passed, {} dropped, {} bans  ",
-                        daemon.config.mode, packets["passed"], packets["dropped"], line.data["tables"]["bans"]
-                    );
+                if terminal && let Ok(line) = daemon.brief() {
+                    let _ = write!(std::io::stderr(), "\r{line}  ");
                 }
             }
         }

@@ -1,21 +1,25 @@
 //! What the daemon holds, and how it is put in force.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use ringfence_core::country::Country;
 use ringfence_core::event::Event;
 use tokio::sync::broadcast;
 use tracing::{debug, error, info, warn};
 
+use super::bans::Source;
 use super::event::Record;
 use super::guarded::Guarded;
+use super::lessons::Logged;
 use super::options::Options;
 use super::trial::Trial;
 use super::trunks::Trunks;
+use super::trust::Trust;
 use crate::config::{AddressRange, Config, Mode};
 use crate::control::{Answer, serve};
 use crate::country::CountryData;
@@ -44,7 +48,11 @@ pub struct Daemon {
     pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places.
     pub(super) guarded: Vec<Guarded>,
-    pub(super) bans: BTreeMap<IpAddr, Ban>,
+    pub(super) bans: BTreeMap<Source, Ban>,
+    /// Nets that were told of as spared by the subnet rule.
+    pub(super) spared: BTreeSet<IpNet>,
+    pub(super) trust: Trust,
+    pub(super) logged: Logged,
     pub(super) events: VecDeque<Record>,
     pub(super) followers: broadcast::Sender<Answer>,
     pub(super) sources: BTreeMap<IpAddr, u64>,
@@ -88,11 +96,13 @@ impl Daemon {
                 }
             }
         }
+        let mut store = opened.store;
+        let trust = Trust::load(&mut store, fence.taken_over())?;
         let mut daemon = Self {
             options,
             config,
             fence,
-            store: opened.store,
+            store,
             watch,
             names: Names::default(),
             trunks: Trunks::new(),
@@ -100,6 +110,9 @@ impl Daemon {
             trial: Trial::None,
             guarded: Vec::new(),
             bans: BTreeMap::new(),
+            spared: BTreeSet::new(),
+            trust,
+            logged: Logged::default(),
             events: VecDeque::new(),
             followers: broadcast::channel(KEPT).0,
             sources: BTreeMap::new(),
@@ -124,8 +137,16 @@ impl Daemon {
         if let Some(time) = self.options.confirm {
             self.trial = Trial::begin(time)?;
         }
-        self.apply(config, true)?;
+        // A start that is refused would leave no fence after a reboot.
+        if let Err(error) = self.check_tripwires(&config) {
+            self.complain(&error);
+        }
+        // Before the tables are those of a fence, so that a start that is cut off here begins anew.
+        if let Err(error) = self.restore_trust() {
+            self.complain(&error.context("who is trusted is not known whole"));
+        }
         self.load_bans()?;
+        self.apply(config, true)?;
         self.attach()?;
         self.fence.leave_others()?;
         if let Err(error) = self.scan_bans() {
@@ -287,13 +308,14 @@ impl Daemon {
         if record.banned.is_some() {
             info!("{}", record.line());
             // A disk that is full must not end the daemon: the ban holds in the kernel.
-            if let Err(error) = self.bans_of_event(event, now) {
+            if let Err(error) = self.bans_of_event(event) {
                 self.complain(&error);
             }
         } else {
             debug!("{}", record.line());
         }
         count_source(&mut self.sources, record.src);
+        self.trust.drops.note(record.dropped(event));
         // Nobody may be listening.
         let _ = self
             .followers
@@ -321,7 +343,9 @@ impl Daemon {
     /// What is due every few seconds.
     pub fn tend(&mut self) -> Result<()> {
         self.fence.set_clock()?;
-        self.scan_bans()?;
+        // Each is done, whatever becomes of the others.
+        let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
+        done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();
         if !self.store.expire_entries(Timestamp::now())?.is_empty() {
             self.apply(self.config.clone(), false)?;

@@ -17,6 +17,24 @@ use crate::country::CountryData;
 use crate::engine::xdp::boot_time;
 
 impl Daemon {
+    /// How the fence stands, in few words.
+    pub(super) fn brief(&self) -> Result<String> {
+        let counts = self.fence.counts()?;
+        let of = |action: Action| -> u64 {
+            let reasons = Reason::ALL.iter().filter(|one| one.action() == action);
+            let packets =
+                reasons.flat_map(|one| counts.iter().map(|service| service[*one as usize]));
+            packets.sum()
+        };
+        Ok(format!(
+            "{}: {} passed, {} dropped, {} bans",
+            self.config.mode,
+            of(Action::Pass),
+            of(Action::Drop),
+            self.bans.len()
+        ))
+    }
+
     pub(super) fn status(&mut self) -> Result<Answer> {
         let counts = self.fence.counts()?;
         let (mut passed, mut dropped, mut reasons) = (0, 0, serde_json::Map::new());
@@ -105,6 +123,22 @@ impl Daemon {
                 "packets of dropped connections were kept from leaving",
             ),
             (EventCount::BansLost, "bans found no room"),
+            (
+                EventCount::TrustLost,
+                "registrations, peers and accounts found no room",
+            ),
+            (
+                EventCount::Unread,
+                "answers were too long, or in too many pieces, to learn from",
+            ),
+            (
+                EventCount::Unsolicited,
+                "responses answered nothing known and passed",
+            ),
+            (
+                EventCount::LessonsLost,
+                "words of what was learned were not told",
+            ),
         ] {
             if event(what) != 0 {
                 text.push_str(&format!("\n{} {words}", event(what)));
@@ -123,6 +157,10 @@ impl Daemon {
                 "\nthe country data is {days} days old; name newer data with `country_db`"
             ));
         }
+        let (trusted, trust) = self.trust_status()?;
+        for line in trusted {
+            text.push_str(&format!("\n{line}"));
+        }
         let interfaces: Vec<_> = self.guarded.iter().map(Guarded::data).collect();
         Ok(Answer::done(
             text,
@@ -138,7 +176,11 @@ impl Daemon {
                     "limited": event(EventCount::Limited), "lost": event(EventCount::Lost),
                     "bans_lost": event(EventCount::BansLost),
                     "silenced": event(EventCount::Silenced),
+                    "trust_lost": event(EventCount::TrustLost), "unread": event(EventCount::Unread),
+                    "unsolicited": event(EventCount::Unsolicited),
+                    "lessons_lost": event(EventCount::LessonsLost),
                 },
+                "trust": trust,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))

@@ -73,6 +73,7 @@ impl Daemon {
         trial: Option<Duration>,
     ) -> Result<Answer> {
         let before = (self.options.clone(), self.trial);
+        let was = self.config.mode;
         self.options.yes = yes;
         let applied = self.apply_anew(mode, trial);
         self.options.yes = before.0.yes;
@@ -82,15 +83,24 @@ impl Daemon {
         applied.context("the old policy stays in force")?;
         self.attach()?;
         info!("reloaded; generation {}", self.generation);
+        let enforced = self.config.mode == Mode::Enforce && (mode.is_some() || was == Mode::Shadow);
+        let warning = enforced.then(|| self.too_early()).flatten();
         let mode = self.config.mode.to_string();
+        let mut text = format!(
+            "reloaded: {mode}{}\nservices: {}, prefixes listed: {}",
+            self.trial.tell()?,
+            self.config.services.len(),
+            self.fence.listed()
+        );
+        if let Some(warning) = &warning {
+            text.push_str(&format!("\nwarning: {warning}"));
+        }
         Ok(Answer::done(
-            format!(
-                "reloaded: {mode}{}\nservices: {}, prefixes listed: {}",
-                self.trial.tell()?,
-                self.config.services.len(),
-                self.fence.listed()
-            ),
-            json!({ "generation": self.generation, "mode": mode, "trial": self.trial.name() }),
+            text,
+            json!({
+                "generation": self.generation, "mode": mode, "trial": self.trial.name(),
+                "warning": warning,
+            }),
         ))
     }
 
@@ -100,6 +110,7 @@ impl Daemon {
             self.trial = Trial::None;
         }
         let mut config = self.options.load()?;
+        self.check_tripwires(&config)?;
         self.stay(&mut config);
         match (config.mode, trial) {
             (Mode::Enforce, Some(time)) => self.trial = Trial::begin(time)?,

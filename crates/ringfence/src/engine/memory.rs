@@ -1,24 +1,28 @@
 //! The judge over plain memory: for replay, explanations and tests. Tables have the sizes of the
 //! kernel's, so that the same packets collide or do not.
 
+mod learned;
+
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn};
+use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn, room};
+use ringfence_core::control::EventCount;
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
-use ringfence_core::judge::{judge, mark_banned};
+use ringfence_core::judge::{judge, mark_banned, outgoing};
 use ringfence_core::limit::{Bucket, WAYS};
 use ringfence_core::packet::{Bytes, Link};
 use ringfence_core::policy::Policy;
+use ringfence_core::reason::Action;
 use ringfence_core::scan::{Scan, Step, WINDOW};
+use ringfence_core::trust::{Account, Contact, ContactKey, Lesson, Standing};
 use ringfence_core::verdict::Verdict;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::tables::{Generation, Names, Prefix, longest};
-
-/// Most bans at once, as in the kernel.
-const BANS: usize = 1 << 18;
+use crate::trust::Snapshot;
 
 /// A fence in plain memory.
 pub struct Memory {
@@ -27,46 +31,57 @@ pub struct Memory {
     key: Key,
     state: State,
     scan: Box<Scan>,
+    /// That of frames that leave, as the kernel has another for them.
+    leaving: Box<Scan>,
 }
 
 /// What packets change.
 struct State {
     bans: HashMap<Address, Ban>,
-    transactions: Vec<u64>,
-    samples: Vec<u64>,
-    budgets: Vec<u64>,
-    filter: Vec<u64>,
-    rates: Vec<Bucket>,
-    flows: Vec<Bucket>,
+    standings: HashMap<Address, Standing>,
+    contacts: HashMap<ContactKey, Contact>,
+    accounts: HashMap<u64, Account>,
+    lessons: Vec<Lesson>,
+    cells: [Vec<u64>; Cells::ALL.len()],
+    buckets: [Vec<Bucket>; Buckets::ALL.len()],
 }
 
 impl State {
     fn new() -> Self {
-        let cells = |table: Cells| vec![0; table.words() as usize];
-        let buckets = |table: Buckets| vec![[0; WAYS]; table.buckets() as usize];
         Self {
             bans: HashMap::new(),
-            transactions: cells(Cells::Transactions),
-            samples: cells(Cells::Samples),
-            budgets: cells(Cells::Budgets),
-            filter: cells(Cells::Filter),
-            rates: buckets(Buckets::Rates),
-            flows: buckets(Buckets::Flows),
+            standings: HashMap::new(),
+            contacts: HashMap::new(),
+            accounts: HashMap::new(),
+            lessons: Vec::new(),
+            cells: Cells::ALL.map(|table| vec![0; table.words() as usize]),
+            buckets: Buckets::ALL.map(|table| vec![[0; WAYS]; table.buckets() as usize]),
         }
+    }
+}
+
+/// Puts an entry into a table of so much room.
+fn put<K: Eq + Hash, V>(table: &mut HashMap<K, V>, room: u32, key: K, value: V) {
+    if table.len() < room as usize || table.contains_key(&key) {
+        table.insert(key, value);
     }
 }
 
 impl Memory {
     /// A fence that has seen nothing. `key` decides which slots sources fall in.
     pub fn new(generation: Generation, countries: Box<CountryTable>, key: Key) -> Self {
-        let scan = Scan::new_box_zeroed()
-            .unwrap_or_else(|_| std::alloc::handle_alloc_error(std::alloc::Layout::new::<Scan>()));
+        let scan = || {
+            Scan::new_box_zeroed().unwrap_or_else(|_| {
+                std::alloc::handle_alloc_error(std::alloc::Layout::new::<Scan>())
+            })
+        };
         Self {
             generation,
             countries,
             key,
             state: State::new(),
-            scan,
+            scan: scan(),
+            leaving: scan(),
         }
     }
 
@@ -112,6 +127,23 @@ impl Memory {
         self.scan.verdict
     }
 
+    /// Judges a frame that leaves this host at `now`, and learns from it.
+    pub fn judge_leaving(&mut self, now: u64, link: Link, bytes: &[u8]) -> Action {
+        let mut frame = Frame {
+            bytes,
+            now,
+            lists: &self.generation.lists,
+            state: &mut self.state,
+            trace: None,
+        };
+        let tables = Tables {
+            policy: &self.generation.policy,
+            countries: &self.countries,
+            key: &self.key,
+        };
+        outgoing(&mut frame, tables, &mut self.leaving, link)
+    }
+
     /// Puts another policy in force; what is known of sources stays.
     pub fn set_generation(&mut self, generation: Generation) {
         self.generation = generation;
@@ -129,6 +161,20 @@ impl Memory {
         };
         frame.set_ban(&subject, ban);
         mark_banned(&mut frame, &self.key, subject);
+    }
+
+    /// Takes in who is trusted, as the kernel is given it after a reboot.
+    pub fn trust(&mut self, snapshot: &Snapshot) {
+        let state = &mut self.state;
+        for (address, standing) in &snapshot.standings {
+            put(&mut state.standings, room::STANDINGS, *address, *standing);
+        }
+        for (key, contact) in &snapshot.contacts {
+            put(&mut state.contacts, room::CONTACTS, *key, *contact);
+        }
+        for (digest, account) in &snapshot.accounts {
+            put(&mut state.accounts, room::ACCOUNTS, *digest, *account);
+        }
     }
 
     /// What the numbers in verdicts stand for.
@@ -167,22 +213,6 @@ impl Frame<'_> {
         }
         let rest = self.bytes.get(offset as usize..)?;
         T::read_from_prefix(rest).ok().map(|(value, _)| value)
-    }
-
-    fn cells(&self, table: Cells) -> &Vec<u64> {
-        match table {
-            Cells::Transactions => &self.state.transactions,
-            Cells::Samples => &self.state.samples,
-            Cells::Budgets => &self.state.budgets,
-            Cells::Filter => &self.state.filter,
-        }
-    }
-
-    fn buckets(&self, table: Buckets) -> &Vec<Bucket> {
-        match table {
-            Buckets::Rates => &self.state.rates,
-            Buckets::Flows => &self.state.flows,
-        }
     }
 }
 
@@ -224,36 +254,60 @@ impl Store for Frame<'_> {
     }
 
     fn set_ban(&mut self, subject: &Address, ban: &Ban) {
-        let bans = &mut self.state.bans;
-        if bans.len() < BANS || bans.contains_key(subject) {
-            bans.insert(*subject, *ban);
-        }
+        put(&mut self.state.bans, room::BANS, *subject, *ban);
     }
 
+    fn standing(&self, address: &Address) -> Option<&Standing> {
+        self.state.standings.get(address)
+    }
+
+    fn set_standing(&mut self, address: &Address, standing: &Standing) {
+        put(
+            &mut self.state.standings,
+            room::STANDINGS,
+            *address,
+            *standing,
+        );
+    }
+
+    fn contact(&self, key: &ContactKey) -> Option<&Contact> {
+        self.state.contacts.get(key)
+    }
+
+    fn set_contact(&mut self, key: &ContactKey, contact: &Contact) {
+        put(&mut self.state.contacts, room::CONTACTS, *key, *contact);
+    }
+
+    fn account(&self, digest: u64) -> Option<&Account> {
+        self.state.accounts.get(&digest)
+    }
+
+    fn set_account(&mut self, digest: u64, account: &Account) {
+        put(&mut self.state.accounts, room::ACCOUNTS, digest, *account);
+    }
+
+    fn tell(&mut self, lesson: &Lesson) {
+        self.state.lessons.push(*lesson);
+    }
+
+    fn count(&mut self, _: EventCount) {}
+
     fn cell(&self, table: Cells, index: u32) -> u64 {
-        self.cells(table).get(index as usize).copied().unwrap_or(0)
+        let word = self.state.cells[table as usize].get(index as usize);
+        word.copied().unwrap_or(0)
     }
 
     fn swap_cell(&mut self, table: Cells, index: u32, old: u64, new: u64) -> bool {
-        let cells = match table {
-            Cells::Transactions => &mut self.state.transactions,
-            Cells::Samples => &mut self.state.samples,
-            Cells::Budgets => &mut self.state.budgets,
-            Cells::Filter => &mut self.state.filter,
-        };
+        let cells = &mut self.state.cells[table as usize];
         swap(cells.get_mut(index as usize), old, new)
     }
 
     fn bucket(&self, table: Buckets, index: u32) -> Option<&Bucket> {
-        self.buckets(table).get(index as usize)
+        self.state.buckets[table as usize].get(index as usize)
     }
 
     fn swap_word(&mut self, table: Buckets, index: u32, way: usize, old: u64, new: u64) -> bool {
-        let buckets = match table {
-            Buckets::Rates => &mut self.state.rates,
-            Buckets::Flows => &mut self.state.flows,
-        };
-        let bucket = buckets.get_mut(index as usize);
+        let bucket = self.state.buckets[table as usize].get_mut(index as usize);
         swap(bucket.map(|bucket| &mut bucket[way & (WAYS - 1)]), old, new)
     }
 

@@ -1,13 +1,15 @@
-//! The kernel's program without a daemon: single frames through `BPF_PROG_TEST_RUN`, for tests and
+//! The kernel's programs without a daemon: single frames through `BPF_PROG_TEST_RUN`, for tests and
 //! benchmarks, or on one interface for as long as the value lives. Nothing is pinned.
+
+mod learned;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{HashMap, Map, MapData, PerCpuArray};
+use aya::maps::{Map, MapData, PerCpuArray};
 use aya::programs::xdp::XdpMode;
-use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
+use aya::programs::{ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
@@ -24,7 +26,12 @@ use crate::tables::{Generation, Prefix};
 /// The BPF object, as built by `cargo xtask ebpf`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/ringfence.o");
 
-/// A loaded program with its own maps.
+/// What `egress` answers to a frame that may not leave (`linux/pkt_cls.h`).
+const TC_ACT_SHOT: u32 = 2;
+/// What it answers to one that may: whatever program comes next decides.
+const TC_ACT_UNSPEC: u32 = u32::MAX;
+
+/// The loaded programs with their own maps.
 pub struct Trial {
     ebpf: Ebpf,
     control: Control,
@@ -77,7 +84,7 @@ fn data(map: &Map) -> Result<&MapData> {
 }
 
 impl Trial {
-    /// Loads the program with a policy, a country table and the secret `key`. Its clock is set by
+    /// Loads the programs with a policy, a country table and the secret `key`. Their clock is set by
     /// [`Trial::set_clock`] where `test_clock` says so, else it is the kernel's.
     ///
     /// # Errors
@@ -100,6 +107,13 @@ impl Trial {
         program
             .load()
             .context("the kernel refuses the program `ingress`")?;
+        let program: &mut SchedClassifier = ebpf
+            .program_mut("egress")
+            .context("the object has no program `egress`")?
+            .try_into()?;
+        program
+            .load()
+            .context("the kernel refuses the program `egress`")?;
         let mut trial = Self {
             ebpf,
             control: Control {
@@ -202,23 +216,6 @@ impl Trial {
         Ok(())
     }
 
-    /// Whether a subject is in the kernel's table of bans.
-    ///
-    /// # Errors
-    /// What the kernel answers, other than that it is not.
-    pub fn is_banned(&mut self, subject: &Address) -> Result<bool> {
-        let map = self
-            .ebpf
-            .map("BANS")
-            .context("the object has no map BANS")?;
-        let bans: HashMap<_, [u8; 16], [u8; 16]> = HashMap::try_from(map)?;
-        match bans.get(&subject.octets(), 0) {
-            Ok(_) => Ok(true),
-            Err(aya::maps::MapError::KeyNotFound) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Runs a frame through the program `repeat` times: whether it was dropped, and the mean time.
     ///
     /// # Errors
@@ -236,6 +233,30 @@ impl Trial {
         };
         let result = program.test_run(options)?;
         Ok((result.return_value == 1, result.duration))
+    }
+
+    /// Runs a frame through the program for what leaves, `repeat` times: whether it was dropped, and
+    /// the mean time.
+    ///
+    /// # Errors
+    /// What the kernel refuses: frames under 15 bytes, for one.
+    pub fn run_leaving(&mut self, frame: &[u8], repeat: u32) -> Result<(bool, Duration)> {
+        let program: &mut SchedClassifier = self
+            .ebpf
+            .program_mut("egress")
+            .context("the object has no program `egress`")?
+            .try_into()?;
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            repeat,
+            ..Default::default()
+        };
+        let result = program.test_run(options)?;
+        match result.return_value {
+            TC_ACT_SHOT => Ok((true, result.duration)),
+            TC_ACT_UNSPEC => Ok((false, result.duration)),
+            other => bail!("`egress` answered {other}"),
+        }
     }
 
     /// Runs a frame of which the program reads the first `linear` bytes directly, and the rest lies

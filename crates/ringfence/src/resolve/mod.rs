@@ -139,6 +139,25 @@ impl Resolver {
         found.answer(host)
     }
 
+    /// The names that the name servers give for an address; none where they do not answer.
+    pub async fn reverse(&self, address: IpAddr) -> Option<Vec<String>> {
+        match self
+            .inner
+            .lookup(Name::from(address), RecordType::PTR)
+            .await
+        {
+            Ok(lookup) => {
+                let records = lookup.answers().iter().take(MOST_TARGETS);
+                let names = records.filter_map(|record| match &record.data {
+                    RData::PTR(name) => Some(name.0.to_utf8()),
+                    _ => None,
+                });
+                Some(names.collect())
+            }
+            Err(error) => error.is_no_records_found().then(Vec::new),
+        }
+    }
+
     /// The records of one question; what goes wrong is noted.
     async fn ask(&self, name: Name, kind: RecordType, found: &mut Found) -> Vec<RData> {
         match self.inner.lookup(name, kind).await {

@@ -9,7 +9,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::Record;
-use hickory_resolver::proto::rr::rdata::{A, AAAA, SRV};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, PTR, SRV};
 use tokio::net::UdpSocket;
 
 /// The records of a name, and their TTL in seconds; `None`: the server fails.
@@ -30,6 +30,11 @@ fn zone(name: &str, kind: RecordType) -> Option<(Vec<RData>, u32)> {
             (vec![RData::AAAA(AAAA("2001:db8::2".parse().unwrap()))], 900)
         }
         ("provider.example.", RecordType::A) => (vec![v4(3), v4(1)], 86_400),
+        ("7.2.0.192.in-addr.arpa.", RecordType::PTR) => {
+            let name = Name::from_ascii("sip.example.com.").unwrap();
+            (vec![RData::PTR(PTR(name))], 60)
+        }
+        ("8.2.0.192.in-addr.arpa.", _) => return None,
         ("brief.example.", RecordType::A) => (vec![v4(4)], 1),
         ("many.example.", RecordType::A) => ((1..=70).map(v4).collect(), 86_400),
         ("odd.example.", RecordType::A) => (
@@ -153,4 +158,13 @@ async fn addresses_that_no_packet_comes_from_are_left_out() {
     assert_eq!(odd.addresses, expected);
     let here = resolver.lookup("here.example").await.unwrap_err();
     assert!(matches!(here, Error::Useless(_)), "{here}");
+}
+
+#[tokio::test]
+async fn an_address_has_names_or_none_or_nobody_says() {
+    let resolver = resolver().await;
+    let names = |last| resolver.reverse([192, 0, 2, last].into());
+    assert_eq!(names(7).await, Some(vec!["sip.example.com.".to_owned()]));
+    assert_eq!(names(9).await, Some(Vec::new()));
+    assert_eq!(names(8).await, None);
 }

@@ -35,6 +35,15 @@ pub enum StoreError {
         /// The newest layout version that this program knows.
         known: i64,
     },
+    /// An older Ringfence wrote the file, and no daemon of this version has opened it yet.
+    #[error(
+        "{} was written by an older version of Ringfence; start the daemon once to bring it up to date",
+        path.display()
+    )]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite refused.
     #[error("the state could not be {action}: {source}")]
     Sqlite {
@@ -102,10 +111,16 @@ impl StoreError {
         match self {
             Self::Damaged { .. } => true,
             // Unknown is SQLITE_ERROR: at open, a table that should be there is missing, or one that should not exists.
-            Self::Sqlite { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(DatabaseCorrupt | NotADatabase | TypeMismatch | Unknown)
-            ),
+            Self::Sqlite { source, .. } => {
+                let code = match source {
+                    rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+                    source => source.sqlite_error_code(),
+                };
+                matches!(
+                    code,
+                    Some(DatabaseCorrupt | NotADatabase | TypeMismatch | Unknown)
+                )
+            }
             _ => false,
         }
     }

@@ -99,6 +99,10 @@ impl Store {
         self.countries()?;
         self.bans()?;
         self.ban_history()?;
+        self.trust()?;
+        self.refusals()?;
+        self.drops_since(Timestamp::MIN)?;
+        self.facts()?;
         Ok(())
     }
 }

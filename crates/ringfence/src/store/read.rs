@@ -49,6 +49,7 @@ impl Store {
                     known: schema::VERSION,
                 });
             }
+            found if found < schema::VERSION => return Err(StoreError::TooOld { path }),
             _ => {}
         }
         quick_check(&connection)?;

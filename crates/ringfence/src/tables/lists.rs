@@ -75,6 +75,19 @@ pub fn address(ip: IpAddr) -> Address {
     }
 }
 
+/// The address in its usual form.
+pub fn ip(address: Address) -> IpAddr {
+    match address.as_v4() {
+        Some(v4) => Ipv4Addr::from_bits(v4).into(),
+        None => Ipv6Addr::from(address.octets()).into(),
+    }
+}
+
+/// What limits, bans and summaries are kept by: an IPv4 address itself, the first of an IPv6 address's /64.
+pub fn subject(address: IpAddr) -> IpAddr {
+    ip(self::address(address).subject())
+}
+
 /// What the longest prefix that holds `address` says, as the kernel's trie finds it.
 pub fn longest(lists: &BTreeMap<Prefix, Listed>, address: Address) -> Option<(&Prefix, &Listed)> {
     (0..=128u8)

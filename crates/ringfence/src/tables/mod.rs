@@ -6,6 +6,7 @@ mod policy;
 mod signatures;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,7 +20,7 @@ use crate::config::{AddressRange, Config, Mistakes};
 use crate::signature::Stats;
 use crate::store::ListKind;
 
-pub use lists::{Prefix, address, longest};
+pub use lists::{Prefix, address, ip, longest, subject};
 
 /// Everything that a reload replaces, country data aside.
 pub struct Generation {

@@ -9,7 +9,7 @@ use ringfence_core::limit::Limit;
 use ringfence_core::policy::{Policy, Service, policy_flags, service_flags};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{Inputs, admission};
+use super::{Inputs, admission, trust};
 use crate::config::{self, Config, DomainMatch, DomainOpens, Limits, Mode, Protocol, Rate, Sni};
 
 const SECOND: u64 = 1_000_000_000;
@@ -29,10 +29,11 @@ pub(super) fn compile(config: &Config, inputs: &Inputs, automaton: &Automaton) -
     policy.flags = flags(config, automaton);
     policy.enforce_until = inputs.enforce_until.unwrap_or(0);
     policy.generation = inputs.generation;
-    policy.ban_time = nanoseconds(config.ban.time);
+    policy.ban_time = nanoseconds(config.ban.time(0));
     let after = config.ban.after;
     policy.strikes = Limit::new(after.count, nanoseconds(after.within), after.count);
     policy.fragments = FRAGMENTS;
+    policy.trust = trust::compile(config);
     for (number, service) in (1..).zip(&config.services) {
         let compiled = compile_service(config, inputs, service);
         if let Some(slot) = policy.services.get_mut(usize::from(number)) {
@@ -65,6 +66,9 @@ fn flags(config: &Config, automaton: &Automaton) -> u32 {
     let mut flags = 0;
     if config.ban.enable {
         flags |= policy_flags::BANS;
+    }
+    if config.ban.subnet != 0 {
+        flags |= policy_flags::NETS;
     }
     if !config.protect.is_empty() {
         flags |= policy_flags::PROTECT;
@@ -121,7 +125,7 @@ fn rate(service: &config::Service, class: Class) -> Limit {
 }
 
 /// A rate with `part` times as long for each token, and the burst divided by `part`.
-fn limit(rate: &Rate, part: u32) -> Limit {
+pub(super) fn limit(rate: &Rate, part: u32) -> Limit {
     let per = nanoseconds(rate.per).saturating_mul(u64::from(part));
     Limit::new(rate.count, per, (rate.burst / part).max(1))
 }
@@ -166,6 +170,6 @@ fn service_switches(service: &config::Service, compiled: &Service) -> u8 {
     flags
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

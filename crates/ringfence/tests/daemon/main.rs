@@ -5,4 +5,5 @@ mod life;
 mod place;
 mod silence;
 mod trial;
+mod trust;
 mod upgrade;

@@ -22,9 +22,9 @@ fn ban(seconds: u64) -> Ban {
     Ban {
         until: boot_time().unwrap() + seconds * 1_000_000_000,
         cause: Cause::Rate as u8,
-        reserved: [0],
+        proved: 0,
         signature: 0,
-        reserved_more: [0; 4],
+        renews: 0,
     }
 }
 

@@ -1,9 +1,10 @@
-//! The kernel's program and the judge over plain memory say the same of every packet.
+//! The kernel's programs and the judge over plain memory say the same of every packet.
 //!
 //! Needs root (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON); without it each test says so and ends.
 
 mod frames;
 mod large;
+mod learning;
 
 use std::net::SocketAddr;
 
@@ -180,6 +181,7 @@ fn every_step_of_the_order_of_judgement() {
     let us = |port| SocketAddr::new(server.ip(), port);
     let good = frames::request("REGISTER", "sip.example.com", "1001", "Yealink SIP-T46S", 1);
     let ip = frames::request("REGISTER", "192.0.2.10", "1001", "Yealink SIP-T46S", 2);
+    let options = frames::request("OPTIONS", "sip.example.com", "1001", "Yealink SIP-T46S", 4);
     let scanner = frames::request("OPTIONS", "sip.example.com", "100", "friendly-scanner", 3);
     // SIPVicious under another name: three shapes of its messages add up.
     let disguised = b"OPTIONS sip:100@sip.example.com SIP/2.0\r\n\
@@ -269,8 +271,13 @@ fn every_step_of_the_order_of_judgement() {
         ),
         (
             "and banned",
-            frames::udp(at("9.9.9.9:5061"), server, &good),
+            frames::udp(at("9.9.9.9:5061"), server, &options),
             Reason::Banned,
+        ),
+        (
+            "but nobody proved who that was: a registration is heard",
+            frames::udp(at("9.9.9.9:5061"), server, &good),
+            Reason::Clean,
         ),
         (
             "no SIP",
@@ -346,8 +353,17 @@ fn every_step_of_the_order_of_judgement() {
             Reason::Malformed,
         ),
         (
-            "IAX2",
+            "half a header of IAX2",
             frames::udp(stranger, us(4569), &[0x80, 1, 0, 0, 0, 0, 0, 0]),
+            Reason::Malformed,
+        ),
+        (
+            "IAX2",
+            frames::udp(
+                stranger,
+                us(4569),
+                &[0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0x1e],
+            ),
             Reason::Clean,
         ),
     ];
@@ -357,7 +373,8 @@ fn every_step_of_the_order_of_judgement() {
         both.wait(5);
     }
     let banned = Address::v4([9, 9, 9, 9]);
-    assert!(both.kernel.is_banned(&banned).expect("bans are read"));
+    let bans = both.kernel.bans().expect("bans are read");
+    assert!(bans.contains_key(&banned));
 }
 
 #[test]

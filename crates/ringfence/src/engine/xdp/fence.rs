@@ -13,13 +13,14 @@ use ringfence_core::bench::{Ban, Listed};
 use ringfence_core::control::{Control, EVENT_COUNTS, INTERFACES, Interface, LAYOUT};
 use ringfence_core::country::CountryTable;
 use ringfence_core::hash::Key;
-use ringfence_core::limit::Limit;
+use ringfence_core::limit::{Bucket, Limit};
 use ringfence_core::policy::{Policy, SERVICES};
 use ringfence_core::reason::REASONS;
-use zerocopy::{FromZeros, IntoBytes};
+use ringfence_core::trust::{Account, Contact, ContactKey, Standing};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 use super::clock::{boot_offset, random_key};
-use super::layout::{EVENTS, LISTS_ROOM, ListKey, MAPS};
+use super::layout::{EVENTS, LESSONS, LISTS_ROOM, ListKey, MAPS};
 use super::pins::Lock;
 use super::raw::{Table, wait_for_readers};
 use super::{FenceError, Pins, egress};
@@ -57,6 +58,10 @@ struct Tables {
     lists: Table<ListKey, Listed>,
     bans: Table<Address, Ban>,
     filter: Table<u32, u64>,
+    rates: Table<u32, Bucket>,
+    standings: Table<Address, Standing>,
+    contacts: Table<ContactKey, Contact>,
+    accounts: Table<u64, Account>,
     counters: Table<u32, u64>,
     countries: Table<u32, u64>,
     events: Table<u32, u64>,
@@ -83,7 +88,7 @@ impl Fence {
         if verbose {
             loader.verifier_log_level(aya::VerifierLogLevel::STATS);
         }
-        for (name, _) in MAPS.iter().chain([&EVENTS]) {
+        for (name, _) in MAPS.iter().chain([&EVENTS, &LESSONS]) {
             loader.map_pin_path(name, pins.map(name));
         }
         let mut ebpf = loader.load(object).map_err(Box::new)?;
@@ -159,7 +164,16 @@ impl Fence {
 
     /// The ring of events; the second time None.
     pub fn take_events(&mut self) -> Option<RingBuf<MapData>> {
-        match self.ebpf.take_map(EVENTS.0)? {
+        self.take_ring(EVENTS.0)
+    }
+
+    /// The ring of [`ringfence_core::trust::Lesson`]s; the second time None.
+    pub fn take_lessons(&mut self) -> Option<RingBuf<MapData>> {
+        self.take_ring(LESSONS.0)
+    }
+
+    fn take_ring(&mut self, name: &str) -> Option<RingBuf<MapData>> {
+        match self.ebpf.take_map(name)? {
             Map::RingBuf(map) => RingBuf::try_from(Map::RingBuf(map)).ok(),
             _ => None,
         }
@@ -238,6 +252,11 @@ impl Fence {
         Ok(())
     }
 
+    /// The lists in force.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// How many prefixes are listed.
     pub fn listed(&self) -> usize {
         self.lists.len()
@@ -302,11 +321,16 @@ impl Fence {
     }
 
     /// The ban of a subject, over or not.
-    pub(super) fn ban_of(&self, subject: Address) -> Result<Option<Box<Ban>>, FenceError> {
+    pub fn ban_of(&self, subject: Address) -> Result<Option<Box<Ban>>, FenceError> {
         self.tables
             .bans
             .get(&subject)
             .map_err(failed("BANS", "read"))
+    }
+
+    /// The rates of all sources.
+    pub(super) fn rates(&self) -> &Table<u32, Bucket> {
+        &self.tables.rates
     }
 
     /// The table of counters with this name.
@@ -358,6 +382,60 @@ impl Fence {
         Ok(bans)
     }
 
+    /// What is known of an address.
+    pub fn standing(&self, address: Address) -> Result<Option<Box<Standing>>, FenceError> {
+        let found = self.tables.standings.get(&address);
+        found.map_err(failed("STANDINGS", "read"))
+    }
+
+    /// A registration, over or not.
+    pub fn contact(&self, key: ContactKey) -> Result<Option<Box<Contact>>, FenceError> {
+        let found = self.tables.contacts.get(&key);
+        found.map_err(failed("CONTACTS", "read"))
+    }
+
+    /// Addresses of which something is known.
+    pub fn standings(&self) -> Result<Vec<(Address, Standing)>, FenceError> {
+        all(&self.tables.standings, "STANDINGS")
+    }
+
+    /// Keeps what is known of an address; None forgets it.
+    pub fn set_standing(
+        &mut self,
+        address: Address,
+        standing: Option<&Standing>,
+    ) -> Result<(), FenceError> {
+        set(&self.tables.standings, "STANDINGS", address, standing)
+    }
+
+    /// Registrations, by account and by flow, over or not.
+    pub fn contacts(&self) -> Result<Vec<(ContactKey, Contact)>, FenceError> {
+        all(&self.tables.contacts, "CONTACTS")
+    }
+
+    /// Keeps a registration; None forgets it.
+    pub fn set_contact(
+        &mut self,
+        key: ContactKey,
+        contact: Option<&Contact>,
+    ) -> Result<(), FenceError> {
+        set(&self.tables.contacts, "CONTACTS", key, contact)
+    }
+
+    /// Accounts by the digests of their names.
+    pub fn accounts(&self) -> Result<Vec<(u64, Account)>, FenceError> {
+        all(&self.tables.accounts, "ACCOUNTS")
+    }
+
+    /// Keeps an account; None forgets it.
+    pub fn set_account(
+        &mut self,
+        digest: u64,
+        account: Option<&Account>,
+    ) -> Result<(), FenceError> {
+        set(&self.tables.accounts, "ACCOUNTS", digest, account)
+    }
+
     /// Packets by service and reason.
     pub fn counts(&self) -> Result<Counts, FenceError> {
         let mut counts = Box::new([[0; REASONS]; SERVICES]);
@@ -406,10 +484,50 @@ impl Tables {
             lists: table(ebpf, "LISTS")?,
             bans: table(ebpf, "BANS")?,
             filter: table(ebpf, "FILTER")?,
+            rates: table(ebpf, "RATES")?,
+            standings: table(ebpf, "STANDINGS")?,
+            contacts: table(ebpf, "CONTACTS")?,
+            accounts: table(ebpf, "ACCOUNTS")?,
             counters: table(ebpf, "COUNTERS")?,
             countries: table(ebpf, "COUNTRIES")?,
             events: table(ebpf, "EVENT_STATS")?,
         })
+    }
+}
+
+/// All entries of a table.
+fn all<K, V>(table: &Table<K, V>, name: &'static str) -> Result<Vec<(K, V)>, FenceError>
+where
+    K: FromBytes + IntoBytes + Immutable + Copy,
+    V: FromBytes + IntoBytes + Immutable + Copy,
+{
+    let mut entries = Vec::new();
+    for key in table.keys().map_err(failed(name, "read"))? {
+        // One that went meanwhile is not missed.
+        if let Some(value) = table.get(&key).map_err(failed(name, "read"))? {
+            entries.push((key, *value));
+        }
+    }
+    Ok(entries)
+}
+
+/// Writes an entry, or removes it.
+fn set<K, V>(
+    table: &Table<K, V>,
+    name: &'static str,
+    key: K,
+    value: Option<&V>,
+) -> Result<(), FenceError>
+where
+    K: FromBytes + IntoBytes + Immutable,
+    V: FromBytes + IntoBytes + Immutable,
+{
+    match value {
+        Some(value) => table.set(&key, value).map_err(failed(name, "write")),
+        None => table
+            .remove(&key)
+            .map(drop)
+            .map_err(failed(name, "remove from")),
     }
 }
 
@@ -427,7 +545,10 @@ where
     Table::new(map).map_err(failed(name, "open"))
 }
 
-fn failed(name: &'static str, action: &'static str) -> impl Fn(std::io::Error) -> FenceError {
+pub(super) fn failed(
+    name: &'static str,
+    action: &'static str,
+) -> impl Fn(std::io::Error) -> FenceError {
     move |source| FenceError::Map {
         name,
         action,

@@ -2,14 +2,14 @@
 
 use aya::maps::{MapInfo, MapType};
 use ringfence_core::address::Address;
-use ringfence_core::bench::{Ban, Buckets, Cells, Listed};
+use ringfence_core::bench::{Ban, Buckets, Cells, Listed, room};
 use ringfence_core::control::{Control, EVENT_COUNTS};
 use ringfence_core::country::CountryTable;
-use ringfence_core::judge::Outgoing;
 use ringfence_core::limit::Bucket;
 use ringfence_core::policy::{Policy, SERVICES};
 use ringfence_core::reason::REASONS;
 use ringfence_core::scan::Scan;
+use ringfence_core::trust::{Account, Contact, ContactKey, Entry, Standing};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The map needs no memory before it has elements.
@@ -17,8 +17,6 @@ const NO_PREALLOC: u32 = 1;
 
 /// Entries that the lists have room for, both sets together.
 pub const LISTS_ROOM: u32 = 1 << 18;
-/// Bans that the kernel has room for.
-pub const BANS_ROOM: u32 = 1 << 18;
 
 /// A key of the lists: a prefix trie wants the length before what it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -79,7 +77,7 @@ impl Shape {
 }
 
 /// Every map by its name.
-pub const MAPS: [(&str, Shape); 17] = [
+pub const MAPS: [(&str, Shape); 30] = [
     ("CONTROL", Shape::array::<Control>(1)),
     ("POLICY", Shape::array::<Policy>(2)),
     ("COUNTRY", Shape::array::<CountryTable>(2)),
@@ -89,7 +87,7 @@ pub const MAPS: [(&str, Shape); 17] = [
     ),
     (
         "BANS",
-        Shape::new::<Address, Ban>(MapType::Hash, BANS_ROOM, NO_PREALLOC),
+        Shape::new::<Address, Ban>(MapType::Hash, room::BANS, NO_PREALLOC),
     ),
     ("RATES", Shape::array::<Bucket>(Buckets::Rates.buckets())),
     ("FLOWS", Shape::array::<Bucket>(Buckets::Flows.buckets())),
@@ -100,8 +98,38 @@ pub const MAPS: [(&str, Shape); 17] = [
     ("SAMPLES", Shape::array::<u64>(Cells::Samples.words())),
     ("BUDGETS", Shape::array::<u64>(Cells::Budgets.words())),
     ("FILTER", Shape::array::<u64>(Cells::Filter.words())),
+    ("ASKED", Shape::array::<u64>(Cells::Asked.words())),
+    ("STRANGE", Shape::array::<u64>(Cells::Strange.words())),
+    ("NONCES", Shape::array::<u64>(Cells::Nonces.words())),
+    ("MARKS", Shape::array::<u64>(Cells::Marks.words())),
+    (
+        "STRANGERS",
+        Shape::array::<Bucket>(Buckets::Strangers.buckets()),
+    ),
+    (
+        "TRUSTED",
+        Shape::array::<Bucket>(Buckets::Trusted.buckets()),
+    ),
+    ("SENT", Shape::array::<Bucket>(Buckets::Sent.buckets())),
+    (
+        "DIALOGUES",
+        Shape::array::<Bucket>(Buckets::Dialogues.buckets()),
+    ),
+    (
+        "STANDINGS",
+        Shape::new::<Address, Standing>(MapType::Hash, room::STANDINGS, NO_PREALLOC),
+    ),
+    (
+        "CONTACTS",
+        Shape::new::<ContactKey, Contact>(MapType::Hash, room::CONTACTS, NO_PREALLOC),
+    ),
+    (
+        "ACCOUNTS",
+        Shape::new::<u64, Account>(MapType::Hash, room::ACCOUNTS, NO_PREALLOC),
+    ),
+    ("ENTRY", Shape::per_cpu::<Entry>(1)),
     ("SCAN", Shape::per_cpu::<Scan>(1)),
-    ("OUTGOING", Shape::per_cpu::<Outgoing>(1)),
+    ("OUTGOING", Shape::per_cpu::<Scan>(1)),
     (
         "COUNTERS",
         Shape::per_cpu::<u64>((SERVICES * REASONS) as u32),
@@ -109,9 +137,22 @@ pub const MAPS: [(&str, Shape); 17] = [
     ("COUNTRIES", Shape::per_cpu::<u64>(512)),
     ("EVENT_STATS", Shape::per_cpu::<u64>(EVENT_COUNTS)),
     ("EVENT_LIMIT", Shape::per_cpu::<u64>(1)),
+    ("LESSON_LIMIT", Shape::per_cpu::<u64>(1)),
 ];
 
-/// The ring of events, which has neither keys nor values.
+/// The ring of lessons, which has neither keys nor values.
+pub const LESSONS: (&str, Shape) = (
+    "LESSONS",
+    Shape {
+        kind: MapType::RingBuf,
+        key: 0,
+        value: 0,
+        entries: 1 << 18,
+        flags: 0,
+    },
+);
+
+/// The ring of events, as that of lessons.
 pub const EVENTS: (&str, Shape) = (
     "EVENTS",
     Shape {

@@ -9,7 +9,7 @@ use aya::maps::MapInfo;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use ringfence_core::control::LAYOUT;
 
-use super::layout::{EVENTS, MAPS, Shape};
+use super::layout::{EVENTS, LESSONS, MAPS, Shape};
 use super::raw::Link;
 use super::{FenceError, egress};
 
@@ -153,7 +153,7 @@ impl Pins {
 
     /// Compares each pinned map with what the program needs: opening another one would corrupt memory.
     pub fn check(&self) -> Result<(), FenceError> {
-        for (name, wanted) in MAPS.iter().chain([&EVENTS]) {
+        for (name, wanted) in MAPS.iter().chain([&EVENTS, &LESSONS]) {
             let path = self.map(name);
             if !path.exists() {
                 continue;

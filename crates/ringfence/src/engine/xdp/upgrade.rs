@@ -12,7 +12,7 @@ use ringfence_core::control::LAYOUT;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::clock::boot_time;
-use super::layout::{EVENTS, MAPS, Shape};
+use super::layout::{EVENTS, LESSONS, MAPS, Shape};
 use super::raw::Table;
 use super::{Fence, FenceError, Pins, egress};
 
@@ -185,7 +185,9 @@ fn heir(other: &Pins, map: &str) -> Result<&'static str, Fate> {
 
 /// Whether this program has such a map and makes it anew.
 fn remade(map: &str) -> bool {
-    MAPS.iter().chain([&EVENTS]).any(|(name, _)| *name == map)
+    MAPS.iter()
+        .chain([&EVENTS, &LESSONS])
+        .any(|(name, _)| *name == map)
 }
 
 fn open<K, V>(other: &Pins, name: &'static str) -> Result<Table<K, V>, FenceError>

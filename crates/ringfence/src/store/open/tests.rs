@@ -33,6 +33,8 @@ fn filled() -> tempfile::TempDir {
         since: at(1_700_000_000),
         until: at(1_700_000_900),
         times: 1,
+        port: None,
+        proved: false,
         evidence: Some(vec![b'x'; 300]),
         note: String::new(),
     };
@@ -148,8 +150,16 @@ fn a_flipped_bit_never_keeps_the_store_shut() {
 #[test]
 fn a_value_that_nobody_wrote_is_damage() {
     for sql in [
-        "INSERT INTO ban VALUES (x'01020304', 77, 'rate', 1, 2, 1, NULL, '')",
-        "INSERT INTO ban VALUES (x'010203', 24, 'rate', 1, 2, 1, NULL, '')",
+        "INSERT INTO ban VALUES (x'01020304', 77, 'rate', 1, 2, 1, NULL, '', 0, 0)",
+        "INSERT INTO ban VALUES (x'010203', 24, 'rate', 1, 2, 1, NULL, '', 0, 0)",
+        "INSERT INTO ban VALUES (x'01020304', 32, 'rate', 1, 2, 1, NULL, '', 65536, 0)",
+        "INSERT INTO registration VALUES (x'01020304', 1, 1, zeroblob(33), 17, 5060, '', 1, 2, 3)",
+        "INSERT INTO standing VALUES (x'01020304', 1, 'soon', NULL)",
+        "INSERT INTO account VALUES (1, x'31', 1, x'0102')",
+        "INSERT INTO refusal VALUES (x'01020304', x'31', 1, 1, -1, 5060, 401, '', 0)",
+        "INSERT INTO dropped VALUES
+         (x'01020304', '', '', '', '', '', 1, 1, 1, 1, 0, 0, 'text', NULL, NULL)",
+        "INSERT INTO fact VALUES ('learning', 1.5)",
         "INSERT INTO list_entry VALUES ('deny', x'01020304', x'01020304', '', 1e300, NULL)",
         "DROP TABLE ban_history",
     ] {
@@ -162,6 +172,32 @@ fn a_value_that_nobody_wrote_is_damage() {
             "{sql}"
         );
     }
+}
+
+#[test]
+fn an_older_layout_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let connection = Connection::open(&path).unwrap();
+    schema::first(&connection).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO ban VALUES (x'01020304', 32, 'rate', 1, 2, 3, x'00', 'why');
+             INSERT INTO ban_history VALUES
+             (1, x'01020304', 32, 'rate', 1, 2, 2, NULL, '', 2, 'expired');",
+        )
+        .unwrap();
+    drop(connection);
+    let error = Store::read(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::TooOld { .. }), "{error}");
+    let opened = Store::open(directory.path()).unwrap();
+    assert!(opened.moved_aside.is_none());
+    let ban = &opened.store.bans().unwrap()[0];
+    assert_eq!((ban.times, ban.port, ban.proved), (3, None, false));
+    assert_eq!(ban.note, "why");
+    assert_eq!(opened.store.ban_history().unwrap().len(), 1);
+    drop(opened);
+    assert!(Store::read(directory.path()).unwrap().is_some());
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! What this host sends over IAX2: registrations that it accepts or refuses, calls that it takes or
+//! begins.
+
+use super::super::Part;
+use super::super::noting::{INVITE_WAITS, sent};
+use super::Judge;
+use crate::bench::{Bench, Buckets, Cells};
+use crate::iax2::subclass;
+use crate::trust::{SENT_FULL, SENT_SINCE, Stage, keep as keep_record};
+
+impl<B: Bench> Judge<'_, B> {
+    /// Learns from an IAX2 frame. Nothing.
+    #[inline(always)]
+    pub(in crate::judge) fn sent_iax2(&mut self) -> u32 {
+        self.turn_round();
+        let Some(header) = self.iax2_header() else {
+            return 0;
+        };
+        if !header.full {
+            return 0;
+        }
+        let now = self.now();
+        let dialogue = self.iax2_dialogue();
+        let goes_on = dialogue.stage(self.bench, now) != Stage::None;
+        if goes_on || header.control == subclass::ACCEPT {
+            let least = &mut self.scan.known.least;
+            dialogue.reach(self.bench, now, Stage::Early, least);
+        }
+        match header.control {
+            subclass::NEW | subclass::REGREQ | subclass::POKE => {
+                self.sent_iax2_request(header.source);
+            }
+            subclass::REGACK | subclass::REGREJ | subclass::REJECT | subclass::ACCEPT => {
+                self.scan.known.hash = self.iax2_hash(header.destination, 0);
+                self.scan.known.status = match header.control {
+                    subclass::REGACK | subclass::ACCEPT => 200,
+                    _ => 401,
+                };
+                self.ask(Part::AnsweredIax2);
+            }
+            _ => {}
+        }
+        0
+    }
+
+    /// Remembers a request by its call number: its answer makes the peer solicited.
+    #[inline(always)]
+    fn sent_iax2_request(&mut self, number: u16) {
+        let now = self.now();
+        let hash = self.iax2_hash(number, 1);
+        let [a, b] = self.scan.verdict.source.words();
+        let known = &mut self.scan.known;
+        known.record.words = [a, b, sent::SOLICITS, 0, 0];
+        known.record.time = now;
+        let record = &self.scan.known.record;
+        if keep_record(self.bench, Buckets::Sent, hash, record, INVITE_WAITS) {
+            self.set_mark(SENT_FULL, now);
+        }
+        if self.bench.cell(Cells::Marks, SENT_SINCE) == 0 {
+            self.set_mark(SENT_SINCE, now);
+        }
+    }
+
+    /// Learns from an answer to a registration or to credentials. Nothing.
+    #[inline(always)]
+    pub(in crate::judge) fn answered_iax2(&mut self) -> u32 {
+        let hash = self.scan.known.hash;
+        if !self.find_request(hash) || !self.fill(0) {
+            return 0;
+        }
+        self.ask(Part::Elements);
+        self.scan.known.stale = 0;
+        self.ask(Part::NameIax2);
+        self.ask(Part::Settled);
+        if self.scan.known.status == 200 {
+            self.scan.known.granted = [self.scan.known.granted[0], u32::MAX, u32::MAX];
+            if self.ask(Part::Accepted) == 1 {
+                self.ask(Part::EarnBack);
+                self.ask(Part::LiftBans);
+            }
+        } else {
+            self.ask(Part::Refused);
+        }
+        0
+    }
+}
