@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::error::{During, Error, Result};
+use crate::netns::Netns;
 use crate::process::{Finished, run};
 use crate::sipp::{Plan, Run, SippReport};
 use crate::target_directory;
@@ -90,6 +93,66 @@ pub fn svcrack(
     })
 }
 
+/// A guesser that nothing tells from phones but what it asks for: the tools of sipvicious without
+/// their habits, each request from the next of its addresses.
+#[derive(Debug, Clone)]
+pub struct Guesser<'a> {
+    /// Where it is.
+    pub place: &'a Netns,
+    /// Its addresses, which the place must have.
+    pub from: Vec<IpAddr>,
+}
+
+impl Guesser<'_> {
+    /// Looks for extensions by REGISTER, as in `1000-1020`.
+    pub fn svwar(&self, lab: &Lab, target: IpAddr, extensions: &str) -> Result<Scan> {
+        let finished = self.run(lab, "svwar", target, &["--force", "-e", extensions])?;
+        let found = table(&finished.stdout);
+        let answered = !finished.stderr.contains("No server response");
+        Ok(Scan {
+            found,
+            answered,
+            finished,
+        })
+    }
+
+    /// Tries passwords for one user.
+    pub fn svcrack(
+        &self,
+        lab: &Lab,
+        target: IpAddr,
+        user: u16,
+        passwords: &[String],
+    ) -> Result<Scan> {
+        let list = lab.directory("svcrack-")?.join("passwords");
+        fs::write(&list, passwords.join("\n") + "\n").during("write the list of passwords")?;
+        let (user, list) = (user.to_string(), list.to_string_lossy());
+        let options = ["-u", &user, "-d", &list, "--maximumtime=1", "-t", "0.002"];
+        let finished = self.run(lab, "svcrack", target, &options)?;
+        let answered = !finished.stderr.contains("no server response");
+        Ok(Scan {
+            found: table(&finished.stdout),
+            answered,
+            finished,
+        })
+    }
+
+    fn run(&self, lab: &Lab, tool: &str, target: IpAddr, options: &[&str]) -> Result<Finished> {
+        let python = target_directory().join("lab-venv/bin/python");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/disguised.py");
+        let addresses: Vec<_> = self.from.iter().map(IpAddr::to_string).collect();
+        let mut command = self.place.command(&python);
+        command.env("HOME", lab.directory("home-")?);
+        command.arg(script).args([tool, &addresses.join(",")]);
+        if target.is_ipv6() {
+            command.arg("-6");
+        }
+        command.args(options).arg(target.to_string());
+        let finished = run(&mut command, LIMIT)?;
+        sound(&command, finished)
+    }
+}
+
 /// Sends one OPTIONS with `sipsak`, which knows IPv4 only and repeats it for `limit`.
 pub fn sipsak(lab: &Lab, target: Ipv4Addr, limit: Duration) -> Result<Ping> {
     let mut command = lab.attacker.command("sipsak");
@@ -148,6 +211,7 @@ pub fn begin_register_flood(
         calls: count,
         rate,
         keys: &[("user_agent", user_agent)],
+        pause: Duration::ZERO,
         fields: None,
     };
     plan.start(lab).map(Flooding)
@@ -170,7 +234,11 @@ fn sipvicious(
         command.args(["-6", "-x", &format!("[{from}]")]);
     }
     let finished = run(command.arg(target.to_string()), LIMIT)?;
-    // A tool that broke has found nothing either, which says nothing about the target.
+    sound(&command, finished)
+}
+
+/// A tool that broke has found nothing either, which says nothing about the target.
+fn sound(command: &Command, finished: Finished) -> Result<Finished> {
     if finished
         .stderr
         .contains("Traceback (most recent call last)")

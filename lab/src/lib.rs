@@ -10,9 +10,11 @@
 
 use std::path::{Path, PathBuf};
 
+mod agent;
 pub mod attack;
 mod error;
 mod fence;
+mod forge;
 mod kamailio;
 mod netns;
 mod packets;
@@ -24,12 +26,14 @@ mod sweep;
 mod topology;
 mod wire;
 
+pub use agent::{Agent, Peer};
 pub use error::{Error, Result};
 pub use fence::{Ringfence, program, without_signatures};
-pub use kamailio::{Kamailio, Request};
+pub use forge::Forger;
+pub use kamailio::{Asking, Kamailio, Manner, Request, Setup};
 pub use netns::Netns;
 pub use packets::{Packet, PacketCounter};
-pub use phone::{CallReport, Phone, Transport};
+pub use phone::{CallReport, Calling, HangsUp, Office, Outside, Phone, Transport};
 pub use process::Finished;
 pub use record::{Frame, Recorder};
 pub use sipp::SippReport;

@@ -1,6 +1,7 @@
 //! One run of SIPp, bounded in count and time, and what it reported.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::topology::Lab;
 const SLACK: Duration = Duration::from_secs(15);
 
 /// What SIPp reported at the end of a run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SippReport {
     /// Calls that went as the scenario says. A registration is a call, too.
     pub successful: u64,
@@ -31,6 +32,22 @@ pub struct SippReport {
     pub messages: BTreeMap<String, u64>,
     /// How the program ended, with what it printed and its error log.
     pub finished: Finished,
+}
+
+/// What happened, without the columns of zeros and the screens.
+impl fmt::Debug for SippReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.messages.iter().filter(|(_, count)| **count > 0);
+        f.debug_struct("SippReport")
+            .field("code", &self.finished.code)
+            .field("successful", &self.successful)
+            .field("failed", &self.failed)
+            .field("retransmissions", &self.retransmissions)
+            .field("unexpected", &self.unexpected)
+            .field("messages", &BTreeMap::from_iter(seen))
+            .field("errors", &self.finished.stderr)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SippReport {
@@ -59,7 +76,9 @@ pub(crate) struct Plan<'a> {
     /// Calls a second.
     pub(crate) rate: u32,
     pub(crate) keys: &'a [(&'a str, &'a str)],
-    /// One line of the injection file.
+    /// How long a pause of the scenario lasts.
+    pub(crate) pause: Duration,
+    /// Lines of the injection file; each call takes the next, and begins again after the last.
     pub(crate) fields: Option<String>,
 }
 
@@ -82,7 +101,8 @@ impl Plan<'_> {
         let scenario = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("scenarios")
             .join(self.scenario);
-        let limit = SLACK + Duration::from_secs((self.calls / self.rate.max(1)).into());
+        let sending = Duration::from_secs((self.calls / self.rate.max(1)).into());
+        let limit = SLACK + sending + self.pause;
         let mut command = self.place.command("sipp");
         command
             .current_dir(&directory)
@@ -102,6 +122,11 @@ impl Plan<'_> {
             &self.local.port().to_string(),
         ]);
         command.args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()]);
+        if self.transport == "un" {
+            // Fewer than a process may open files.
+            command.args(["-max_socket", "500"]);
+        }
+        command.args(["-d", &self.pause.as_millis().to_string()]);
         command.args(["-timeout", &limit.as_secs().to_string(), "-timeout_error"]);
         command.args([
             "-trace_stat",

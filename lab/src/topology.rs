@@ -132,6 +132,19 @@ impl Lab {
         Ok(())
     }
 
+    /// Lets a place send from an address that belongs to another, where what is sent there goes on
+    /// arriving.
+    pub fn forge_address(&self, place: &Netns, address: IpAddr) -> Result<()> {
+        let host = if address.is_ipv6() { 128 } else { 32 };
+        let prefix = format!("{address}/{host}");
+        must(
+            place
+                .ip()
+                .args(["address", "replace", &prefix, "dev", "lo"]),
+        )?;
+        Ok(())
+    }
+
     /// Counts packets that an interface of a place sends and receives from now on. In a place
     /// with XDP, received packets are those that XDP passed.
     pub fn count_packets(
