@@ -57,6 +57,27 @@ pub fn udp(v6: bool, port: u16, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A frame as this host sends it, to whom the frame given came from.
+pub fn answer_to(frame: &[u8], payload: &[u8]) -> Vec<u8> {
+    let port = u16::from_be_bytes([frame[36], frame[37]]);
+    let mut answer = udp(false, port, payload);
+    answer[26..30].copy_from_slice(&frame[30..34]);
+    answer[30..34].copy_from_slice(&frame[26..30]);
+    answer[34..36].copy_from_slice(&frame[36..38]);
+    answer[36..38].copy_from_slice(&frame[34..36]);
+    answer
+}
+
+/// A segment of this host's web server, with so many bytes.
+pub fn web(size: usize) -> Vec<u8> {
+    let mut frame = answer_to(&udp(false, 443, &[]), &vec![7; 12 + size]);
+    frame[23] = 6;
+    frame[36..38].copy_from_slice(&50_000u16.to_be_bytes());
+    // The TCP header takes the UDP header's eight bytes and twelve more.
+    frame[46..54].copy_from_slice(&[0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
+    frame
+}
+
 /// An OPTIONS of a scanner, `size` bytes.
 pub fn scan(size: usize) -> Vec<u8> {
     fill(size, |pad| {
@@ -122,6 +143,44 @@ pub fn invite(host: &str, size: usize) -> Vec<u8> {
              Content-Type: application/sdp\r\n\
              Content-Length: {}\r\n\r\n{BODY}",
             BODY.len()
+        )
+    })
+}
+
+/// An INFO of the phone that registers, within a call, `size` bytes.
+pub fn info(host: &str, size: usize) -> Vec<u8> {
+    fill(size, |pad| {
+        format!(
+            "INFO sip:pbx@192.0.2.10:5060 SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKaaaaaaaa;rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: \"Desk\" <sip:1001@{host}>;tag=8f2c31aa\r\n\
+             To: <sip:0042@{host}>;tag=77ab12\r\n\
+             Call-ID: 1b34a7c21f0d2@198.51.100.7\r\n\
+             CSeq: 3 INFO\r\n\
+             User-Agent: Yealink SIP-T46S\r\n\
+             Subject: {pad}\r\n\
+             Content-Type: application/dtmf-relay\r\n\
+             Content-Length: 22\r\n\r\nSignal=5\r\nDuration=160"
+        )
+    })
+}
+
+/// The 200 of this host to the REGISTER of [`register`], `size` bytes; `answers` or not.
+pub fn accepted(host: &str, answers: bool, size: usize) -> Vec<u8> {
+    let branch = if answers { "aaaaaaaa" } else { "bbbbbbbb" };
+    fill(size, |pad| {
+        format!(
+            "SIP/2.0 200 OK\r\n\
+             Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK{branch};rport=5060;received=80.0.0.1\r\n\
+             From: \"Desk\" <sip:1001@{host}>;tag=8f2c31aa\r\n\
+             To: <sip:1001@{host}>;tag=77ab12\r\n\
+             Call-ID: 7c21f0d2a1b34@198.51.100.7\r\n\
+             CSeq: 2 REGISTER\r\n\
+             Contact: <sip:1001@198.51.100.9:5060>;expires=3000, \
+             <sip:1001@198.51.100.7:5060>;expires=3600\r\n\
+             Server: {pad}\r\n\
+             Content-Length: 0\r\n\r\n"
         )
     })
 }

@@ -3,8 +3,12 @@
 //! Each way through the judge is run by `BPF_PROG_TEST_RUN`, in rounds; every round measures a bare
 //! drop, a bare pass, the source of packets before a bare drop, and the same source before the
 //! program. The last less the one before it is the cost of the program less that of a bare drop.
+//!
+//! The program for what leaves is measured less a bare one of its kind, each time with the same frame.
 
+mod bare;
 mod compare;
+mod egress;
 mod programs;
 mod scenario;
 
@@ -89,10 +93,13 @@ pub fn run(args: Args) -> Result<()> {
         );
     }
     for (name, mut all) in [("bare XDP_DROP", drops), ("bare XDP_PASS", passes)] {
+        if all.is_empty() {
+            continue;
+        }
         let (median, least, most) = summary(&mut all);
         println!("{name:<34}{median:>7.0}{:>16}", ends(least, most));
     }
-    Ok(())
+    egress::measure(&args, &countries)
 }
 
 fn trial(scenario: &Scenario, countries: &ringfence_core::country::CountryTable) -> Result<Trial> {
@@ -107,11 +114,14 @@ fn trial(scenario: &Scenario, countries: &ringfence_core::country::CountryTable)
     let ban = Ban {
         until: u64::MAX,
         cause: Cause::Manual as u8,
-        reserved: [0],
+        proved: 0,
         signature: 0,
-        reserved_more: [0; 4],
+        renews: 0,
     };
     trial.ban(&banned, &ban)?;
+    if scenario.registered {
+        egress::register(&mut trial)?;
+    }
     Ok(trial)
 }
 

@@ -29,6 +29,14 @@ impl Sender {
         }
     }
 
+    /// How many IPv4 addresses it has, where they are counted.
+    pub fn count(&self) -> u32 {
+        match self {
+            Sender::Of { count, .. } => *count,
+            Sender::AnyV4 | Sender::AnyV6 => 0,
+        }
+    }
+
     /// As the program reads it.
     fn words(&self, branch: u32) -> [u32; 8] {
         match *self {

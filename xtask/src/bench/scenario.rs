@@ -13,6 +13,8 @@ pub struct Scenario {
     pub sender: Sender,
     /// How many of the sender's addresses are banned, from the first on.
     pub banned: u32,
+    /// The sender's addresses are those of phones that registered.
+    pub registered: bool,
     /// What nearly all packets must meet.
     pub reason: Reason,
     /// Packets before the first round.
@@ -21,7 +23,13 @@ pub struct Scenario {
     pub aim: Option<f64>,
 }
 
-const HOST: &str = "sip.example.com";
+pub const HOST: &str = "sip.example.com";
+/// Phones that register: so many that none of them is over its rate.
+pub const PHONES: Sender = Sender::Of {
+    base: 0x5000_0001,
+    step: 257,
+    count: 4096,
+};
 /// What a scanner knows of its target.
 const ADDRESS: &str = "192.0.2.10";
 
@@ -39,6 +47,13 @@ fn policy(bans: bool, service: &str) -> String {
     )
 }
 
+/// What strangers and phones may send is never spent.
+pub fn open_policy() -> String {
+    let open = "from = \"anyone\"\nbudget = \"1000000/s burst 1000000\"";
+    let service = format!("{open}\n[trust]\nrequests = \"1000000/s\"\nfailures = \"1000/1s\"");
+    policy(true, &service)
+}
+
 /// All of them, in the order of judgement.
 pub fn all() -> Vec<Scenario> {
     let fenced = policy(true, "from = \"countries\"");
@@ -52,6 +67,7 @@ pub fn all() -> Vec<Scenario> {
         frame: register.clone(),
         sender: Sender::AnyV4,
         banned: 0,
+        registered: false,
         reason: Reason::Clean,
         warm_up: 100_000,
         aim: None,
@@ -70,7 +86,16 @@ pub fn all() -> Vec<Scenario> {
         frame: frames::udp(false, 5060, &text),
         ..with(name, reason, aim)
     };
+    let phone = |name, text: &[u8]| Scenario {
+        policy: open_policy(),
+        frame: frames::udp(false, 5060, text),
+        sender: PHONES,
+        registered: true,
+        ..with(name, Reason::Registered, 0)
+    };
     vec![
+        phone("phone, in a dialogue, 600 bytes", &frames::info(HOST, 600)),
+        phone("phone, REGISTER, 600 bytes", &frames::register(HOST, 600)),
         Scenario {
             sender: of(0x2d00_0000, 1, 1 << 24),
             ..with("denied prefix", Reason::Denied, 60)
