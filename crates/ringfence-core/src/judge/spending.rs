@@ -402,6 +402,7 @@ impl<B: Bench> Judge<'_, B> {
         let index = u32::from(self.scan.verdict.service) * 2;
         let fine = take(self.bench, Cells::Budgets, index, &service.budget, now)
             || (self.scan.verdict.named == 1
+                && !service.reserved_budget.is_none()
                 && take(
                     self.bench,
                     Cells::Budgets,

@@ -182,3 +182,62 @@ fn what_one_forged_packet_says_bans_nobody_who_belongs() {
     assert_eq!(story.registers(phone, "1001", 600), Reason::Registered);
     assert_eq!(story.hears(phone.port(6667), &register), Reason::Clean);
 }
+
+/// The budget of strangers as it is by default, and their rates.
+fn limited() -> Story {
+    use ringfence_core::class::Class;
+    use ringfence_core::limit::Limit;
+    let second = crate::bench::SECOND;
+    let mut story = Story::new();
+    let service = story.world.service(5060);
+    service.budget = Limit::new(1000, second, 1000);
+    service.source_budget = Limit::new(20, second, 20);
+    service.rates[Class::Register as usize] = Limit::new(10, 10 * second, 20);
+    story.world.place.now += 100 * second;
+    story
+}
+
+#[test]
+fn one_loud_source_leaves_the_others_what_is_theirs() {
+    let mut story = limited();
+    let loud = End::of(PHONE);
+    let mut heard = 0;
+    // One source at 50,000 a second, and a thousand at one a second.
+    for n in 0..2000u32 {
+        for _ in 0..50 {
+            story.hears(loud, &Message::register("1001", "same", ""));
+            story.world.place.now += 20_000;
+        }
+        let quiet = End::of([198, 51, (n % 250) as u8, 20 + (n % 1000 / 250) as u8]);
+        let call = story.call();
+        let register = Message::register(&format!("u{}", n % 1000), &call, "");
+        heard += u32::from(story.hears(quiet, &register).action() == Action::Pass);
+    }
+    assert!(heard >= 1980, "{heard} of 2000");
+}
+
+#[test]
+fn a_flood_from_everywhere_takes_nothing_from_who_belongs() {
+    let mut story = limited();
+    let phone = End::of(OTHER);
+    story.registers(phone, "1001", 600);
+    let mut passed = 0;
+    for n in 0..60_000u32 {
+        let [_, a, b, c] = n.wrapping_mul(2_654_435_761).to_be_bytes();
+        let forged = End {
+            address: [198, 51, a, b],
+            port: u16::from(c) + 1024,
+        };
+        let call = story.call();
+        let register = Message::register("1001", &call, "");
+        passed += u32::from(story.hears(forged, &register).action() == Action::Pass);
+        story.world.place.now += 20_000;
+        if n % 6000 == 0 {
+            assert_eq!(story.registers(phone, "1001", 600), Reason::Registered);
+        }
+    }
+    assert!(passed <= 2300, "{passed} of strangers in 1.2 s");
+    assert!(!story.is_banned(phone.address()));
+    assert_eq!(story.world.place.standings.len(), 1);
+    assert_eq!(story.world.place.accounts.len(), 1);
+}
