@@ -3,6 +3,7 @@
 mod datagram;
 mod doubt;
 mod greeting;
+mod iax2;
 mod message;
 mod noting;
 mod outgoing;
@@ -10,7 +11,6 @@ mod part;
 mod spending;
 mod standing;
 mod stream;
-mod trunking;
 
 use crate::address::Address;
 use crate::automaton::Action as SignatureAction;

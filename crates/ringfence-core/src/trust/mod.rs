@@ -201,6 +201,15 @@ pub struct Entry {
     pub account: Account,
 }
 
+const _: () = assert!(
+    size_of::<Standing>() == 64
+        && size_of::<ContactKey>() == 24
+        && size_of::<Contact>() == 64
+        && size_of::<Account>() == 64
+        && size_of::<Lesson>() == 72,
+    "what kernel and daemon share"
+);
+
 /// The text of a name.
 pub fn name_bytes(name: &[u64; NAME / 8]) -> ([u8; NAME], usize) {
     let mut bytes = [0; NAME];

@@ -2,9 +2,9 @@
 //! and what this host answers and asks is what the judge learns trust from.
 
 mod contacts;
+mod iax2;
 mod request;
 mod response;
-mod trunking;
 
 use super::{Judge, Part};
 use crate::address::Address;
