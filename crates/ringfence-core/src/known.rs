@@ -54,8 +54,8 @@ pub struct Known {
     pub(crate) request_user_span: u32,
     /// The stretch that was last looked for, packed.
     pub(crate) found_span: u32,
-    /// Number of the CSeq.
-    pub(crate) sequence: u32,
+    /// Zero.
+    pub(crate) reserved: u32,
     /// Status code, 0 for a request.
     pub(crate) status: u32,
     /// Seconds granted to the contact of the request, to the sender's host and port, and the

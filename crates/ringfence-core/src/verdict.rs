@@ -125,6 +125,8 @@ pub(crate) mod told {
     pub const PROXY: u32 = 64;
     /// Phones belong behind its address.
     pub const BELONGS: u32 = 128;
+    /// It had a final answer.
+    pub const ANSWERED: u32 = 256;
 }
 
 const _: () = assert!(Action::Pass as u8 == 0, "the zero of `begin`");

@@ -131,6 +131,7 @@ parts! {
     sent_response = SentResponse,
     sent_dialogue = SentDialogue,
     sent_settled = Settled,
+    sent_rewrite = Rewrite,
     sent_item = Item,
     sent_nonce = SentNonce,
     sent_name_user = NameUser,

@@ -47,8 +47,8 @@ pub struct Asked {
     mark: u64,
     word: u64,
     index: u32,
-    /// 1: it was not asked for lately.
-    fresh: u32,
+    /// Zero.
+    reserved: u32,
 }
 
 /// Compares a user with the names that nobody here has.
@@ -323,7 +323,6 @@ impl<B: Bench> Judge<'_, B> {
         asked.index = index;
         asked.mark = mark;
         asked.word = word;
-        asked.fresh = u32::from(fresh);
         fresh
     }
 

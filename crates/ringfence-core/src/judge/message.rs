@@ -53,9 +53,18 @@ impl<B: Bench> Judge<'_, B> {
         if read && reason.action() == Action::Drop && !self.enforced() {
             // It passes all the same, and is answered.
             self.ask(Part::ToUser);
-            self.ask(Part::Note);
+            self.note();
         }
         self.scan.outcome()
+    }
+
+    /// Notes the request, by what its transaction is known by.
+    #[inline(always)]
+    fn note(&mut self) {
+        if self.class() != Some(Class::InDialogue) {
+            self.ask(Part::Transaction);
+        }
+        self.ask(Part::Note);
     }
 
     #[inline(always)]
@@ -68,11 +77,10 @@ impl<B: Bench> Judge<'_, B> {
             Text::Begun => return Reason::Incomplete,
             Text::Foreign => return self.foreign(),
         }
+        self.ask(Part::Identify);
         if self.is(list_flags::TRUNK) && self.class() == Some(Class::Register) {
             return Reason::Refused;
         }
-        self.ask(Part::Identify);
-        self.ask(Part::Transaction);
         if let Some(reason) = self.belonging() {
             return reason;
         }
@@ -124,9 +132,6 @@ impl<B: Bench> Judge<'_, B> {
         if let Some(reason) = self.suspect() {
             return reason;
         }
-        if self.trusted_for(level::MOVING) {
-            self.scan.verdict.named = 1;
-        }
         match self.reason(Part::Spend) {
             Reason::Clean => self.passing(Reason::Clean),
             reason => reason,
@@ -175,7 +180,7 @@ impl<B: Bench> Judge<'_, B> {
     #[inline(always)]
     fn passing(&mut self, reason: Reason) -> Reason {
         self.scan.set_outcome(reason);
-        self.ask(Part::Note);
+        self.note();
         self.scan.outcome()
     }
 
@@ -202,11 +207,11 @@ impl<B: Bench> Judge<'_, B> {
         {
             return Some(Reason::Solicited);
         }
-        if class == Some(Class::InDialogue)
-            && self.ask(Part::Dialogue) == 1
-            && (self.scan.verdict.held == 0 || self.ends())
-        {
-            return Some(Reason::Dialogue);
+        if class == Some(Class::InDialogue) {
+            self.ask(Part::Transaction);
+            if self.ask(Part::Dialogue) == 1 && (self.scan.verdict.held == 0 || self.ends()) {
+                return Some(Reason::Dialogue);
+            }
         }
         self.scan.known.credentials_user = 0;
         if self.scan.has(Kind::Authorization) || self.scan.has(Kind::ProxyAuthorization) {

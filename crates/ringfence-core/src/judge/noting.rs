@@ -31,7 +31,6 @@ impl<B: Bench> Judge<'_, B> {
         let (number, _) = sip::sequence::<B>(self.scan);
         let branch = self.scan.known.branch;
         self.scan.known.call = call;
-        self.scan.known.sequence = number;
         let hash = self.tables.key.hash([call, branch]);
         self.scan.known.hash = mix(hash, u64::from(number));
         0
@@ -133,7 +132,7 @@ impl<B: Bench> Judge<'_, B> {
 
     /// Notes a request that passes. Nothing.
     #[inline(always)]
-    pub(super) fn note(&mut self) -> u32 {
+    pub(super) fn note_request(&mut self) -> u32 {
         let class = self.scan.verdict.class;
         let stranger = !self.trusted_for(level::FULL) && !self.is(list_flags::TRUNK);
         let mut bits = 0;
@@ -142,6 +141,11 @@ impl<B: Bench> Judge<'_, B> {
         }
         if stranger && !self.solicited() {
             self.mark_strange();
+        }
+        // The record of the first sending says what became of it.
+        let hash = self.scan.known.hash;
+        if self.scan.verdict.again == 1 && self.find_request(hash) {
+            return 0;
         }
         let mut contact = 0;
         if class == Class::Register as u8 {
@@ -258,23 +262,15 @@ impl<B: Bench> Judge<'_, B> {
     /// Finds a request that came in.
     #[inline(always)]
     pub(super) fn find_request(&mut self, hash: u64) -> bool {
+        self.find_request_in(Buckets::Trusted, hash)
+            || self.find_request_in(Buckets::Strangers, hash)
+    }
+
+    #[inline(always)]
+    pub(super) fn find_request_in(&mut self, table: Buckets, hash: u64) -> bool {
         let now = self.now();
         let record = &mut self.scan.known.record;
-        find_record(
-            self.bench,
-            Buckets::Trusted,
-            hash,
-            record,
-            now,
-            INVITE_WAITS,
-        ) || find_record(
-            self.bench,
-            Buckets::Strangers,
-            hash,
-            record,
-            now,
-            INVITE_WAITS,
-        )
+        find_record(self.bench, table, hash, record, now, INVITE_WAITS)
     }
 
     /// A response: 1 where it answers a request of this host. Whose it is, and what it opens, is
@@ -288,6 +284,7 @@ impl<B: Bench> Judge<'_, B> {
             return 0;
         }
         let [a, b, facts, dialogue, _] = record.words;
+        let same = self.scan.verdict.source.words() == [a, b];
         let invite = facts & sent::INVITE != 0;
         if !invite && now.wrapping_sub(record.time) > WAITS {
             return 0;
@@ -310,13 +307,15 @@ impl<B: Bench> Judge<'_, B> {
                 stage,
                 &mut self.scan.known.least,
             );
-            let calls = facts & sent::CALLS != 0;
-            if calls && stage == Stage::Confirmed && before < Stage::Confirmed {
+            if same
+                && facts & sent::CALLS != 0
+                && stage == Stage::Confirmed
+                && before < Stage::Confirmed
+            {
                 let source = self.scan.verdict.source;
                 self.call_begins(&source);
             }
         }
-        let same = self.scan.verdict.source.words() == [a, b];
         if same && facts & sent::SOLICITS != 0 {
             self.solicit();
         }

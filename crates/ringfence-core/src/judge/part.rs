@@ -107,9 +107,9 @@ pub enum Part {
     Silenced,
     /// What this host sends: the messages in a frame. Nothing.
     Sent,
-    /// Learns from an IAX2 frame. Nothing; so below.
+    /// Learns from an IAX2 frame: 1 where it answers a registration or credentials.
     SentIax2,
-    /// Learns from an answer of IAX2.
+    /// Learns from that answer. Nothing; so below.
     AnsweredIax2,
     /// The user of an IAX2 frame by name.
     NameIax2,
@@ -123,8 +123,10 @@ pub enum Part {
     SentResponse,
     /// Takes a dialogue on. Nothing; so below.
     SentDialogue,
-    /// Learns who is there, and whose credentials are answered.
+    /// Learns who is there, and whose credentials are answered: 1 where the request says so now.
     Settled,
+    /// Writes the request anew. Nothing; so below.
+    Rewrite,
     /// Remembers a nonce that was given out.
     SentNonce,
     /// The user of To by name.
@@ -203,7 +205,7 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::MayAsk => judge.may_ask_user(),
         Part::MaySweep => judge.may_sweep(),
         Part::MayCall => judge.may_call(),
-        Part::Note => judge.note(),
+        Part::Note => judge.note_request(),
         Part::Charge => u32::from(judge.charge()),
         Part::Address => judge.address(),
         Part::Values => judge.values(),
@@ -223,6 +225,7 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::SentResponse => judge.sent_response(),
         Part::SentDialogue => judge.sent_dialogue(),
         Part::Settled => judge.settled(),
+        Part::Rewrite => judge.rewrite(),
         Part::SentNonce => judge.sent_nonce(),
         Part::Accepted => judge.accepted(),
         Part::NameUser => judge.name_user(),

@@ -7,6 +7,7 @@ use crate::hash::mix;
 use crate::limit::{self, Limit, Owner, State};
 use crate::policy::Service;
 use crate::reason::Reason;
+use crate::trust::level;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What is counted of a source beside the classes of messages: numbers behind theirs.
@@ -401,7 +402,7 @@ impl<B: Bench> Judge<'_, B> {
         let now = self.now();
         let index = u32::from(self.scan.verdict.service) * 2;
         let fine = take(self.bench, Cells::Budgets, index, &service.budget, now)
-            || (self.scan.verdict.named == 1
+            || ((self.scan.verdict.named == 1 || self.trusted_for(level::MOVING))
                 && !service.reserved_budget.is_none()
                 && take(
                     self.bench,

@@ -52,6 +52,23 @@ fn five_refused_credentials_end_it() {
 }
 
 #[test]
+fn a_refusal_that_is_repeated_counts_once() {
+    let mut story = Story::new();
+    let phone = End::of(PHONE);
+    let call = story.call();
+    let register = Message::register("1001", &call, "").more(&credentials("1001"));
+    for _ in 0..10 {
+        assert_eq!(story.hears(phone, &register), Reason::Clean);
+        story.says(phone, &register.answer("401 Unauthorized", CHALLENGE));
+        story.says(phone, &register.answer("401 Unauthorized", CHALLENGE));
+    }
+    assert_eq!(story.world.place.lessons.len(), 1);
+    let more = passed(&mut story, phone, "1001", "401 Unauthorized", "", 9);
+    assert_eq!(more, 4);
+    assert!(story.is_banned(phone.address()));
+}
+
+#[test]
 fn no_more_are_on_their_way_than_may_fail() {
     let mut story = Story::new();
     let thief = End::of(PHONE);

@@ -4,12 +4,14 @@
 use super::super::Part;
 use super::super::noting::{INVITE_WAITS, sent};
 use super::Judge;
+use super::response::Facts;
 use crate::bench::{Bench, Buckets, Cells};
 use crate::iax2::subclass;
 use crate::trust::{SENT_FULL, SENT_SINCE, Stage, keep as keep_record};
+use crate::verdict::told;
 
 impl<B: Bench> Judge<'_, B> {
-    /// Learns from an IAX2 frame. Nothing.
+    /// Learns from an IAX2 frame: 1 where it answers a registration or credentials.
     #[inline(always)]
     pub(in crate::judge) fn sent_iax2(&mut self) -> u32 {
         self.turn_round();
@@ -36,7 +38,7 @@ impl<B: Bench> Judge<'_, B> {
                     subclass::REGACK | subclass::ACCEPT => 200,
                     _ => 401,
                 };
-                self.ask(Part::AnsweredIax2);
+                return 1;
             }
             _ => {}
         }
@@ -68,10 +70,15 @@ impl<B: Bench> Judge<'_, B> {
         if !self.find_request(hash) || !self.fill(0) {
             return 0;
         }
+        if Facts(self.scan.known.record.words[2]).has(told::ANSWERED) {
+            return 0;
+        }
         self.ask(Part::Elements);
         self.scan.known.stale = 0;
         self.ask(Part::NameIax2);
-        self.ask(Part::Settled);
+        if self.ask(Part::Settled) == 1 {
+            self.ask(Part::Rewrite);
+        }
         if self.scan.known.status == 200 {
             self.scan.known.granted = [self.scan.known.granted[0], u32::MAX, u32::MAX];
             if self.ask(Part::Accepted) == 1 {

@@ -77,7 +77,7 @@ impl<B: Bench> Judge<'_, B> {
         }
         match self.service().kind() {
             ServiceKind::Sip => self.ask(Part::Sent),
-            ServiceKind::Iax2 => self.ask(Part::SentIax2),
+            ServiceKind::Iax2 if self.ask(Part::SentIax2) == 1 => self.ask(Part::AnsweredIax2),
             _ => 0,
         };
         true

@@ -5,7 +5,7 @@ use super::super::Part;
 use super::super::noting::WAITS;
 use super::super::spending::of_source;
 use super::Judge;
-use crate::bench::{Bench, Cause, Cells};
+use crate::bench::{Bench, Buckets, Cause, Cells};
 use crate::class::Class;
 use crate::known::NOT_GRANTED;
 use crate::scan::{Kind, Span, head, lower, text};
@@ -13,6 +13,7 @@ use crate::search::digest_of;
 use crate::sip;
 use crate::trust::{
     ContactKey, Culprit, Dialogue, GRACE, KNOWN, LONGEST, NAME, SECOND, Stage, Standing, What,
+    keep as keep_record,
 };
 use crate::verdict::told;
 
@@ -44,7 +45,7 @@ mod lesson {
 
 /// What the facts of a noted request say (`noting.rs`).
 #[derive(Clone, Copy)]
-pub(super) struct Facts(u64);
+pub(super) struct Facts(pub(super) u64);
 
 impl Facts {
     #[inline(always)]
@@ -68,8 +69,18 @@ impl Facts {
     }
 
     #[inline(always)]
-    fn has(self, bits: u32) -> bool {
-        (self.0 >> 40) as u32 & bits != 0
+    fn bits(self) -> u32 {
+        (self.0 >> 40) as u32
+    }
+
+    #[inline(always)]
+    fn with(self, bits: u32) -> Self {
+        Self(self.0 << 24 >> 24 | u64::from(bits) << 40)
+    }
+
+    #[inline(always)]
+    pub(super) fn has(self, bits: u32) -> bool {
+        self.bits() & bits != 0
     }
 
     #[inline(always)]
@@ -86,8 +97,8 @@ impl<B: Bench> Judge<'_, B> {
         if lessons & lesson::DIALOGUE != 0 {
             self.ask(Part::SentDialogue);
         }
-        if lessons & lesson::SETTLED != 0 {
-            self.ask(Part::Settled);
+        if lessons & lesson::SETTLED != 0 && self.ask(Part::Settled) == 1 {
+            self.ask(Part::Rewrite);
         }
         if lessons & lesson::NONCE != 0 {
             let kind = self.challenge();
@@ -136,6 +147,10 @@ impl<B: Bench> Judge<'_, B> {
         }
         let [a, b, facts, _, _] = self.scan.known.record.words;
         let facts = Facts(facts);
+        // Its sender repeated the request, and this is the same answer again.
+        if status >= 200 && facts.has(told::ANSWERED) {
+            return 0;
+        }
         // What goes elsewhere than the request came from was steered there.
         if self.scan.verdict.source.words() != [a, b] {
             return 0;
@@ -204,7 +219,7 @@ impl<B: Bench> Judge<'_, B> {
     }
 
     /// A user that is there is none to hold against who asked for it, and credentials that are
-    /// answered are not on their way. Nothing.
+    /// answered are not on their way. 1 where the facts of the request are others now: in `found`.
     #[inline(always)]
     pub(in crate::judge) fn settled(&mut self) -> u32 {
         let status = self.scan.known.status;
@@ -219,27 +234,35 @@ impl<B: Bench> Judge<'_, B> {
             let (source, net) = (self.source_hash(), self.net_hash());
             self.forgive_user(source, net, user);
         }
-        if facts.has(told::COUNTED) {
-            self.land(facts);
+        let mut bits = facts.bits();
+        if bits & told::COUNTED != 0 {
+            bits &= !told::COUNTED;
+            let culprit = self.culprit_of(facts);
+            let flight = self.flight();
+            self.refund_of(culprit.first, of_source::FLIGHT, &flight, 1);
+            self.refund_of(culprit.second, of_source::FLIGHT, &flight, 1);
         }
-        0
+        if status >= 200 {
+            bits |= told::ANSWERED;
+        }
+        self.scan.known.found = facts.with(bits).0;
+        u32::from(bits != facts.bits())
     }
 
-    /// Credentials that were on their way are answered: counted no longer, and only once.
+    /// Takes up the facts of the noted request that were found, where it lies. Nothing.
     #[inline(always)]
-    fn land(&mut self, facts: Facts) {
-        let culprit = self.culprit_of(facts);
-        let flight = self.flight();
-        self.refund_of(culprit.first, of_source::FLIGHT, &flight, 1);
-        self.refund_of(culprit.second, of_source::FLIGHT, &flight, 1);
-        self.scan.known.record.words[2] &= !(u64::from(told::COUNTED) << 40);
+    pub(in crate::judge) fn rewrite(&mut self) -> u32 {
         let hash = self.scan.known.hash;
-        let table = if facts.has(told::STRANGER) {
-            crate::bench::Buckets::Strangers
+        let table = if self.find_request_in(Buckets::Trusted, hash) {
+            Buckets::Trusted
         } else {
-            crate::bench::Buckets::Trusted
+            Buckets::Strangers
         };
-        crate::trust::keep(self.bench, table, hash, &self.scan.known.record, 0);
+        if table == Buckets::Trusted || self.find_request_in(table, hash) {
+            self.scan.known.record.words[2] = self.scan.known.found;
+            keep_record(self.bench, table, hash, &self.scan.known.record, 0);
+        }
+        0
     }
 
     /// Whom a refusal of the noted request is held against: as at its arrival, whatever was learned
