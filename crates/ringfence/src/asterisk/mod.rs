@@ -1,0 +1,3 @@
+//! Asterisk beside the packets: its manager interface, its logs and its dial plan.
+
+pub mod ami;
