@@ -10,7 +10,8 @@ pub const HEADER: u32 = 12;
 pub const MINI: u32 = 4;
 /// Most information elements that are looked at.
 pub const ELEMENTS: u32 = 64;
-/// The frame type of IAX control frames (section 8.2).
+/// Frame types (section 8.2).
+const VOICE: u8 = 2;
 const CONTROL: u8 = 6;
 
 /// Subclasses of IAX control frames (RFC 5456, section 8.4).
@@ -31,6 +32,7 @@ pub mod subclass {
     pub const REGREJ: u8 = 0x10;
     pub const REGREL: u8 = 0x11;
     pub const POKE: u8 = 0x1e;
+    pub const CALLTOKEN: u8 = 0x28;
 }
 
 /// Information elements (RFC 5456, section 8.6).
@@ -40,6 +42,8 @@ mod element {
     pub const MD5_RESULT: u8 = 16;
     pub const RSA_RESULT: u8 = 17;
     pub const REFRESH: u8 = 19;
+    /// RFC 5456, section 8.6.34: what proves that its sender receives what it is sent.
+    pub const CALLTOKEN: u8 = 54;
 }
 
 /// What the header says.
@@ -53,6 +57,8 @@ pub struct Header {
     pub destination: u16,
     /// Subclass of an IAX control frame, 0 for any other frame.
     pub control: u8,
+    /// Whether it is a full frame of sound.
+    pub voice: bool,
 }
 
 impl Header {
@@ -62,12 +68,17 @@ impl Header {
         let first = u32::from_be(words[0]);
         let last = u32::from_be(words[2]);
         let full = first >> 31 == 1;
-        let is_control = (last >> 8) as u8 == CONTROL;
+        let kind = (last >> 8) as u8;
         Self {
             full,
             source: (first >> 16) as u16 & 0x7fff,
             destination: if full { first as u16 & 0x7fff } else { 0 },
-            control: if full && is_control { last as u8 } else { 0 },
+            control: if full && kind == CONTROL {
+                last as u8
+            } else {
+                0
+            },
+            voice: full && kind == VOICE,
         }
     }
 
@@ -111,6 +122,7 @@ impl Step for Elements {
             element::PASSWORD | element::MD5_RESULT | element::RSA_RESULT => {
                 scan.known.place |= says::CREDENTIALS;
             }
+            element::CALLTOKEN => scan.known.found_span = value.pack(),
             element::REFRESH if value.to == value.from + 2 => {
                 let refresh = (scan.word(value.from) as u16).swap_bytes();
                 scan.known.granted[0] = u32::from(refresh);
@@ -141,6 +153,7 @@ mod tests {
         assert_eq!(answer.control, subclass::REGACK);
         let voice = header([0x83, 1, 0x80, 5, 0, 0, 0, 3, 0, 0, 2, 0x0d]);
         assert_eq!((voice.control, voice.class()), (0, Class::InDialogue));
+        assert!(voice.voice && !answer.voice);
         let mini = header([0x03, 1, 0x80, 5, 0, 0, 0, 3, 0, 0, 6, 0x0d]);
         assert!(!mini.full && mini.control == 0);
     }

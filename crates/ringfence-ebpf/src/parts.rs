@@ -101,6 +101,7 @@ parts! {
     judge_may_call = MayCall,
     judge_note = Note,
     judge_iax2 = Iax2,
+    judge_iax2_request = Iax2Request,
     judge_elements = Elements,
     judge_note_iax2 = NoteIax2,
     judge_recognise = Recognise,

@@ -1,5 +1,6 @@
 //! Datagrams: UDP to a service.
 
+use super::part::{GO_ON, reason};
 use super::{Judge, Part};
 use crate::bench::Bench;
 use crate::class::Class;
@@ -49,7 +50,12 @@ impl<B: Bench> Judge<'_, B> {
         }
         match kind {
             ServiceKind::Sip => {}
-            ServiceKind::Iax2 => return self.reason(Part::Iax2),
+            ServiceKind::Iax2 => {
+                return match self.ask(Part::Iax2) {
+                    GO_ON => self.reason(Part::Iax2Request),
+                    settled => reason(settled),
+                };
+            }
             _ => return self.new_datagram_flow(service),
         }
         // All but a country that any method opens is settled without a look at the text.

@@ -2,7 +2,7 @@
 
 use super::noting::{INVITE_WAITS, WAITS, sent};
 use super::{Judge, Part};
-use crate::bench::{Bench, Buckets};
+use crate::bench::{Bench, Buckets, list_flags};
 use crate::class::Class;
 use crate::hash::mix;
 use crate::iax2::{ELEMENTS, Elements, HEADER, Header, MINI, says, subclass};
@@ -42,13 +42,15 @@ impl<B: Bench> Judge<'_, B> {
         self.bench.words::<3>(payload).map(Header::of)
     }
 
-    /// Reads the information elements of the control frame in the window. Nothing.
+    /// Reads the information elements of the control frame in the window; the token, packed, is in
+    /// `found_span`. Nothing.
     #[inline(always)]
     pub(super) fn elements(&mut self) -> u32 {
         self.scan.place = HEADER;
         let known = &mut self.scan.known;
         known.place = 0;
         known.to_user_span = 0;
+        known.found_span = 0;
         known.granted[0] = REFRESH;
         B::repeat::<Elements>(self.scan, self.tables.policy, ELEMENTS);
         let user = Span::unpack(self.scan.known.to_user_span);
@@ -60,35 +62,40 @@ impl<B: Bench> Judge<'_, B> {
         0
     }
 
-    /// A datagram to an IAX2 service.
+    /// A datagram to an IAX2 service; None where it is a request.
     #[inline(always)]
-    pub(super) fn iax2(&mut self) -> Reason {
+    pub(super) fn iax2(&mut self) -> Option<Reason> {
         let Some(header) = self.iax2_header() else {
-            return Reason::Malformed;
+            return Some(Reason::Malformed);
         };
         let class = header.class();
         self.scan.verdict.class = class as u8;
-        let now = self.now();
-        let asks = class != Class::InDialogue;
-        if !asks {
-            let dialogue = self.iax2_dialogue();
-            if dialogue.stage(self.bench, now) != Stage::None {
-                if header.control == subclass::AUTHREP {
-                    return self.iax2_request(header);
-                }
-                return Reason::Dialogue;
-            }
-            if self.iax2_answers(header) {
-                return Reason::Solicited;
-            }
-            if self.scan.verdict.registered_flow == 1 && header.control != subclass::AUTHREP {
-                return match self.packets() {
-                    State::Within => Reason::Registered,
-                    _ => Reason::Rate,
-                };
-            }
+        if class == Class::InDialogue {
+            return self.iax2_goes_on(header);
         }
-        self.iax2_request(header)
+        None
+    }
+
+    /// What a frame that asks for nothing passes by: a call that is up, a frame of ours that it
+    /// answers, a registration. None where it is part of nothing known, or carries credentials.
+    #[inline(always)]
+    fn iax2_goes_on(&mut self, header: Header) -> Option<Reason> {
+        let now = self.now();
+        let credentials = header.control == subclass::AUTHREP;
+        let dialogue = self.iax2_dialogue();
+        if dialogue.stage(self.bench, now) != Stage::None {
+            return (!credentials).then_some(Reason::Dialogue);
+        }
+        if self.iax2_answers(header) {
+            return Some(Reason::Solicited);
+        }
+        if self.scan.verdict.registered_flow == 0 || credentials {
+            return None;
+        }
+        Some(match self.packets() {
+            State::Within => Reason::Registered,
+            _ => Reason::Rate,
+        })
     }
 
     /// Whether the frame answers one that this host sent; the peer is solicited then.
@@ -121,9 +128,12 @@ impl<B: Bench> Judge<'_, B> {
         true
     }
 
-    /// A frame that is part of nothing known, or that carries credentials.
+    /// A frame that asks for something, that carries credentials, or that is part of nothing known.
     #[inline(always)]
-    fn iax2_request(&mut self, header: Header) -> Reason {
+    pub(super) fn iax2_request(&mut self) -> Reason {
+        let Some(header) = self.iax2_header() else {
+            return Reason::Malformed;
+        };
         let class = self.scan.verdict.class;
         let service = self.service();
         if self.scan.verdict.held != 0 {
@@ -133,22 +143,37 @@ impl<B: Bench> Judge<'_, B> {
             return Reason::Country;
         }
         let solicited = self.solicited();
-        if self.trusted_for(level::REGISTERED) {
+        let registered = self.trusted_for(level::REGISTERED);
+        if registered {
             if self.requests() != State::Within {
                 return Reason::Rate;
             }
         } else if self.class_rate(service, class, true) != State::Within {
             return Reason::Rate;
         }
-        let speaks = matches!(
-            header.control,
-            subclass::REGREQ | subclass::NEW | subclass::AUTHREP
-        );
+        let credentials = header.control == subclass::AUTHREP;
+        let asks = class != Class::InDialogue as u8;
+        let hash = self.iax2_hash(header.source, 0);
+        // Whoever asked for something also acknowledges the answer.
+        if !asks
+            && !credentials
+            && !solicited
+            && !registered
+            && !self.is(list_flags::TRUNK)
+            && !self.find_request(hash)
+        {
+            return Reason::Malformed;
+        }
+        let speaks = credentials || asks && header.control != subclass::POKE;
         if speaks {
             if !self.fill(0) {
                 return Reason::Malformed;
             }
             self.ask(Part::Elements);
+            if !Span::unpack(self.scan.known.found_span).is_empty() {
+                self.scan.known.credentials_span = 0;
+                self.ask(Part::Credentials);
+            }
             self.scan.verdict.told = 0;
             self.scan.verdict.again = 0;
             if self.scan.known.place & says::CREDENTIALS != 0 {
@@ -158,7 +183,7 @@ impl<B: Bench> Judge<'_, B> {
                     return Reason::Failures;
                 }
             }
-            if header.control != subclass::AUTHREP && self.ask(Part::MayAsk) == 0 {
+            if asks && self.ask(Part::MayAsk) == 0 {
                 return Reason::Enumeration;
             }
         }
@@ -170,7 +195,8 @@ impl<B: Bench> Judge<'_, B> {
             self.reason(Part::Spend)
         };
         if speaks && reason.action() == crate::reason::Action::Pass {
-            let hash = self.iax2_hash(header.source, 0);
+            // A release asks for no registration.
+            self.scan.known.place = u32::from(header.control == subclass::REGREQ);
             self.scan.known.hash = hash;
             self.scan.set_outcome(reason);
             self.ask(Part::NoteIax2);
@@ -179,10 +205,10 @@ impl<B: Bench> Judge<'_, B> {
         reason
     }
 
-    /// Notes a frame that asks for something. Nothing.
+    /// Notes a frame that asks for something: for a registration where `place` is 1. Nothing.
     #[inline(always)]
     pub(super) fn note_iax2(&mut self) -> u32 {
-        let asks = self.scan.verdict.class == Class::Register as u8;
+        let asks = self.scan.known.place == 1;
         self.keep_request(if asks { told::ASKS } else { 0 }, 0);
         0
     }

@@ -45,8 +45,10 @@ pub enum Part {
     Read,
     /// What makes the message's retransmissions recognisable. Nothing.
     Identify,
-    /// A datagram of IAX2.
+    /// A datagram of IAX2. The number of a reason, or [`GO_ON`] where it is a request.
     Iax2,
+    /// A request of IAX2. The number of a reason.
+    Iax2Request,
     /// Reads the information elements of an IAX2 frame. Nothing; so below.
     Elements,
     /// Notes an IAX2 frame that asks for something.
@@ -107,7 +109,7 @@ pub enum Part {
     Silenced,
     /// What this host sends: the messages in a frame. Nothing.
     Sent,
-    /// Learns from an IAX2 frame: 1 where it answers a registration or credentials.
+    /// Learns from an IAX2 frame: 1 where it answers anything.
     SentIax2,
     /// Learns from that answer. Nothing; so below.
     AnsweredIax2,
@@ -185,7 +187,8 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::Lines => judge.lines(),
         Part::Read => judge.read() as u32,
         Part::Identify => judge.identify(),
-        Part::Iax2 => judge.iax2() as u32,
+        Part::Iax2 => answer(judge.iax2()),
+        Part::Iax2Request => judge.iax2_request() as u32,
         Part::Elements => judge.elements(),
         Part::NoteIax2 => judge.note_iax2(),
         Part::Recognise => judge.recognise(),

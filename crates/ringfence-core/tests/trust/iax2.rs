@@ -18,6 +18,14 @@ const POKE: u8 = 30;
 const USERNAME: u8 = 6;
 const MD5_RESULT: u8 = 16;
 const REFRESH: u8 = 19;
+const CALLTOKEN: u8 = 54;
+const ACK: u8 = 4;
+const INVAL: u8 = 10;
+const LAGRP: u8 = 12;
+const REGAUTH: u8 = 14;
+const REGREL: u8 = 17;
+const VNAK: u8 = 18;
+const CALLTOKEN_FRAME: u8 = 40;
 
 fn frame(source: u16, destination: u16, control: u8, elements: &[(u8, &[u8])]) -> Vec<u8> {
     let mut bytes = (source | 0x8000).to_be_bytes().to_vec();
@@ -180,4 +188,110 @@ fn what_lies_is_no_matter() {
     }
     let lying = [&frame(5, 0, REGREQ, &[])[..], &[USERNAME, 255, 1]].concat();
     assert_eq!(hears(&mut story, phone, &lying), Reason::Clean);
+}
+
+#[test]
+fn what_is_part_of_nothing_is_malformed() {
+    let mut story = story();
+    let stranger = End::of(PHONE);
+    let mini = [0, 5, 0, 20, 1, 2, 3, 4];
+    let meta = [0, 0, 1, 0, 0, 0, 0, 9];
+    assert_eq!(hears(&mut story, stranger, &mini), Reason::Malformed);
+    assert_eq!(hears(&mut story, stranger, &meta), Reason::Malformed);
+    for control in [PING, PONG, ACK, LAGRP, VNAK, INVAL, ACCEPT, REGACK] {
+        let frame = frame(5, 7, control, &[]);
+        assert_eq!(hears(&mut story, stranger, &frame), Reason::Malformed);
+    }
+}
+
+/// Who was refused acknowledges that, and nobody may forge it from elsewhere.
+#[test]
+fn what_was_asked_for_is_acknowledged() {
+    let mut story = story();
+    let phone = End::of(PHONE);
+    let ack = frame(5, 77, ACK, &[]);
+    assert_eq!(
+        registers(&mut story, phone, b"iax-1", REGREJ),
+        Reason::Clean
+    );
+    assert_eq!(hears(&mut story, phone, &ack), Reason::Clean);
+    assert_eq!(hears(&mut story, phone.port(1), &ack), Reason::Malformed);
+}
+
+#[test]
+fn frames_of_a_solicited_peer_pass() {
+    let mut story = story();
+    let provider = End::of(ABROAD).port(4569);
+    says(&mut story, provider, &frame(21, 0, POKE, &[]));
+    hears(&mut story, provider, &frame(3, 21, PONG, &[]));
+    for control in [ACK, LAGRP, VNAK, INVAL] {
+        let frame = frame(9, 9, control, &[]);
+        assert_eq!(hears(&mut story, provider, &frame), Reason::Solicited);
+    }
+}
+
+#[test]
+fn a_call_that_was_up_before_is_known_by_its_sound() {
+    let mut story = story();
+    let phone = End::of(PHONE);
+    let mini = [0, 5, 0, 20, 1, 2, 3, 4];
+    assert_eq!(hears(&mut story, phone, &mini), Reason::Malformed);
+    let mut voice = frame(77, 5, 0, &[]);
+    voice[10] = 2;
+    says(&mut story, phone, &voice);
+    assert_eq!(hears(&mut story, phone, &mini), Reason::Dialogue);
+}
+
+/// A guess is one whether it asks for a registration or for the end of one.
+#[test]
+fn passwords_are_not_guessed_by_release() {
+    let mut story = story();
+    let thief = End::of(PHONE);
+    let passed = (0..20)
+        .filter(|_| {
+            let elements: [(u8, &[u8]); 2] = [(USERNAME, b"iax-1"), (MD5_RESULT, b"00112233")];
+            let passed = hears(&mut story, thief, &frame(5, 0, REGREL, &elements)) == Reason::Clean;
+            says(&mut story, thief, &frame(77, 5, REGREJ, &elements[..1]));
+            passed
+        })
+        .count();
+    assert_eq!(passed, 5);
+    assert!(story.is_banned(thief.address()));
+}
+
+#[test]
+fn a_release_grants_nothing() {
+    let mut story = story();
+    let phone = End::of(PHONE);
+    let release: [(u8, &[u8]); 2] = [(USERNAME, b"iax-1"), (MD5_RESULT, b"00112233")];
+    hears(&mut story, phone, &frame(5, 0, REGREL, &release));
+    says(&mut story, phone, &frame(77, 5, REGACK, &[]));
+    assert_eq!(story.registered_for(phone), 0);
+}
+
+/// Challenges are no failures, and whoever sends its token back receives what it is sent.
+#[test]
+fn a_token_that_comes_back_proves_a_return_path() {
+    for (echoed, proved) in [(b"1795?ab", 1), (b"1795?ac", 0)] {
+        let (mut story, thief) = (story(), End::of(PHONE));
+        let asks: [(u8, &[u8]); 2] = [(USERNAME, b"iax-1"), (CALLTOKEN, b"")];
+        let token: [(u8, &[u8]); 1] = [(CALLTOKEN, b"1795?ab")];
+        for _ in 0..6 {
+            let reason = hears(&mut story, thief, &frame(5, 0, REGREQ, &asks));
+            assert_eq!(reason, Reason::Clean);
+            says(&mut story, thief, &frame(0, 5, CALLTOKEN_FRAME, &token));
+            says(&mut story, thief, &frame(77, 5, REGAUTH, &asks[..1]));
+        }
+        assert!(!story.is_banned(thief.address()));
+        let tries: [(u8, &[u8]); 3] = [
+            (USERNAME, b"iax-1"),
+            (MD5_RESULT, b"00112233"),
+            (CALLTOKEN, echoed),
+        ];
+        for _ in 0..6 {
+            hears(&mut story, thief, &frame(5, 0, REGREQ, &tries));
+            says(&mut story, thief, &frame(77, 5, REGREJ, &[]));
+        }
+        assert_eq!(story.world.place.bans[&thief.address()].proved, proved);
+    }
 }

@@ -10,8 +10,12 @@ use crate::iax2::subclass;
 use crate::trust::{SENT_FULL, SENT_SINCE, Stage, keep as keep_record};
 use crate::verdict::told;
 
+/// The status of an answer that is a token to be sent back: no status of SIP.
+const CHALLENGES: u32 = 1;
+
 impl<B: Bench> Judge<'_, B> {
-    /// Learns from an IAX2 frame: 1 where it answers a registration or credentials.
+    /// Learns from an IAX2 frame: 1 where it answers a registration or
+    /// credentials, or gives a token out.
     #[inline(always)]
     pub(in crate::judge) fn sent_iax2(&mut self) -> u32 {
         self.turn_round();
@@ -24,7 +28,9 @@ impl<B: Bench> Judge<'_, B> {
         let now = self.now();
         let dialogue = self.iax2_dialogue();
         let goes_on = dialogue.stage(self.bench, now) != Stage::None;
-        if goes_on || header.control == subclass::ACCEPT {
+        // A call that was up before this was heard of is known by its sound.
+        let speaks = header.voice && header.destination != 0;
+        if goes_on || speaks || header.control == subclass::ACCEPT {
             let least = &mut self.scan.known.least;
             dialogue.reach(self.bench, now, Stage::Early, least);
         }
@@ -38,6 +44,10 @@ impl<B: Bench> Judge<'_, B> {
                     subclass::REGACK | subclass::ACCEPT => 200,
                     _ => 401,
                 };
+                return 1;
+            }
+            subclass::CALLTOKEN => {
+                self.scan.known.status = CHALLENGES;
                 return 1;
             }
             _ => {}
@@ -63,9 +73,17 @@ impl<B: Bench> Judge<'_, B> {
         }
     }
 
-    /// Learns from an answer to a registration or to credentials. Nothing.
+    /// Learns from an answer to a registration or to credentials, or from a token that is given out.
+    /// Nothing.
     #[inline(always)]
     pub(in crate::judge) fn answered_iax2(&mut self) -> u32 {
+        if self.scan.known.status == CHALLENGES {
+            if self.fill(0) {
+                self.ask(Part::Elements);
+                self.ask(Part::SentNonce);
+            }
+            return 0;
+        }
         let hash = self.scan.known.hash;
         if !self.find_request(hash) || !self.fill(0) {
             return 0;
