@@ -2,6 +2,9 @@
 
 mod framing;
 mod message;
+mod shape;
+mod sieve;
 
 pub use framing::{Framed, Framing};
 pub use message::{Kind, Message};
+pub use sieve::{Sieve, Sifted, TICK};
