@@ -69,7 +69,7 @@ impl Sieve {
     /// For a connection whose ActionIDs begin with `token`, which nobody can guess.
     ///
     /// `filtered` says that Asterisk itself drops events in which another follows a complete one (see
-    /// [`FILTERS`](super::login::FILTERS)): then the head of a forgery is always seen to be cut, and only what follows
+    /// [`FILTERS`](super::FILTERS)): then the head of a forgery is always seen to be cut, and only what follows
     /// it is discarded; else everything that is held is.
     pub fn new(token: impl Into<String>, filtered: bool) -> Self {
         Self {
