@@ -30,11 +30,13 @@ pub struct Attempts {
 }
 
 /// What holds an attempt together. PJSIP names sessions by Call-ID. chan_sip uses its sessions' names again, and the
-/// notices of chan_sip, IAX2 and the manager interface name none: there it is the sender, whose port the latter two hide.
+/// notices of chan_sip and the manager interface name none: there it is the sender, whose port the latter hides. Logs of
+/// others hide the port too: there it is the account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Session(IpAddr, String),
     Sender(SocketAddr, String),
+    Account(IpAddr, String, Option<String>),
 }
 
 impl Key {
@@ -42,9 +44,10 @@ impl Key {
         let service = || sight.service.clone();
         let ip = sight.source.ip();
         match (&sight.session, sight.service.as_str()) {
-            (_, "AMI" | "IAX2") => Self::Sender((ip, 0).into(), service()),
-            (_, "SIP") | (None, _) => Self::Sender(sight.source, service()),
+            (_, "AMI") => Self::Sender((ip, 0).into(), service()),
+            (_, "SIP") => Self::Sender(sight.source, service()),
             (Some(session), _) => Self::Session(ip, session.clone()),
+            (None, _) => Self::Account(ip, service(), sight.account.clone()),
         }
     }
 }
@@ -58,8 +61,6 @@ struct Session {
     probed: bool,
     /// An access list refuses the sender.
     refused: bool,
-    /// The answer that came with the first refusal of the list is part of it.
-    refused_answer: bool,
     answers: VecDeque<Proof>,
     /// Failures told by events, and by other lines: the larger number is how many there were.
     by_event: u32,
@@ -174,14 +175,14 @@ impl Session {
                 (!before).then(|| finding(CountsAs::Refused, account))
             }
             What::AnswerRefused(answer) if self.refused => {
-                let fresh = sight.told == Told::Event && self.fresh(answer);
-                let first = fresh && !std::mem::replace(&mut self.refused_answer, true);
-                (fresh && !first).then(|| finding(CountsAs::Refused, account))
+                let number = self.failed(sight.told, answer)?;
+                // The first is part of what the list refused.
+                (number > 1).then(|| finding(CountsAs::Refused, account))
             }
             What::AnswerRefused(answer) | What::PasswordRefused(answer) => {
                 self.probe = None;
-                let fails = self.fails(sight.told, answer);
-                fails.then(|| finding(CountsAs::Failure, account))
+                let failed = self.failed(sight.told, answer);
+                failed.map(|_| finding(CountsAs::Failure, account))
             }
             What::Suspicious => {
                 let before = std::mem::replace(&mut self.suspicious, true);
@@ -194,15 +195,15 @@ impl Session {
         }
     }
 
-    /// Whether this tells of a failure that nobody told of yet.
-    fn fails(&mut self, told: Told, answer: Option<Proof>) -> bool {
+    /// The number of the failure that this tells of, if nobody told of it yet.
+    fn failed(&mut self, told: Told, answer: Option<Proof>) -> Option<u32> {
         let (mine, others) = match told {
-            Told::Event if !self.fresh(answer) => return false,
+            Told::Event if !self.fresh(answer) => return None,
             Told::Event => (&mut self.by_event, self.by_notice),
             Told::Notice => (&mut self.by_notice, self.by_event),
         };
         *mine = mine.saturating_add(1);
-        *mine > others
+        (*mine > others).then_some(*mine)
     }
 
     /// Whether this answer is a new one. Where none is given, each event is an attempt.

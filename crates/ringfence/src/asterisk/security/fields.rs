@@ -37,6 +37,12 @@ impl<'e> Fields<'e> {
             if !is_key(key) {
                 return None;
             }
+            // A name that ends in `",Key=` takes the quote that ends it for one that opens a value.
+            if let Some(next) = after.strip_prefix(',').filter(|next| begins_with_key(next)) {
+                pairs.push((key, ""));
+                rest = next;
+                continue;
+            }
             let Some((value, next)) = cut(after) else {
                 pairs.push((key, after.strip_suffix('"')?));
                 return Some(Self { pairs });
@@ -97,10 +103,13 @@ fn cut(text: &str) -> Option<(&str, &str)> {
     let ends = text.match_indices("\",");
     let mut ends = ends.filter_map(|(at, end)| {
         let next = text.get(at + end.len()..)?;
-        let (key, _) = next.split_once("=\"")?;
-        is_key(key).then(|| (text.get(..at).unwrap_or_default(), next))
+        begins_with_key(next).then(|| (text.get(..at).unwrap_or_default(), next))
     });
     ends.next()
+}
+
+fn begins_with_key(text: &str) -> bool {
+    text.split_once("=\"").is_some_and(|(key, _)| is_key(key))
 }
 
 /// Keys are words of letters.
@@ -109,7 +118,7 @@ fn is_key(text: &str) -> bool {
 }
 
 /// The beginning of a text that a stranger chose, at most 256 bytes of it.
-pub(super) fn kept(text: &str) -> String {
+pub(crate) fn kept(text: &str) -> String {
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -13,6 +13,7 @@ mod sight;
 
 pub use attempts::Attempts;
 pub use event::{Event, Kind, Proof, Service, Unreadable};
+pub(crate) use fields::kept;
 pub use finding::{CountsAs, Finding};
 pub use peer::{Peer, Transport};
 pub use sight::{Sight, Told, What};
