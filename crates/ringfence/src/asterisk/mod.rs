@@ -1,3 +1,4 @@
 //! Asterisk beside the packets: its manager interface, its logs and its dial plan.
 
+pub mod agi;
 pub mod ami;
