@@ -84,7 +84,10 @@ mod tests {
         let recorded =
             include_str!("../../../tests/fixtures/asterisk/fastagi/fastagi-03-hangup.rx");
         let (_, answers) = recorded.split_once("\n\n").unwrap();
-        assert_eq!(answers.lines().map(Reply::of).last(), Some(Reply::HangUp));
+        assert_eq!(
+            answers.lines().next_back().map(Reply::of),
+            Some(Reply::HangUp)
+        );
     }
 
     #[test]
