@@ -1,4 +1,5 @@
 //! Asterisk beside the packets: its manager interface, its logs and its dial plan.
 
+pub mod agi;
 pub mod ami;
 pub mod security;

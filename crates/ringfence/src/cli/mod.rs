@@ -1,5 +1,6 @@
 //! The command line: one table of commands, one file for each.
 
+pub mod asterisk;
 pub mod ban;
 pub mod bans;
 pub mod check;
@@ -146,6 +147,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Tell what stands in the way of the fence, and what to do
     Doctor(doctor::Args),
+    /// Make Asterisk work with Ringfence: what to put into its configuration
+    Asterisk(asterisk::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Write man pages into a directory
@@ -178,6 +181,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
+        Command::Asterisk(args) => asterisk::run(args, &global),
         Command::Completions(args) => completions::run(args, &global),
         Command::Man(args) => man::run(args, &global),
     };

@@ -67,6 +67,7 @@ pub const TOP: Table = Table {
         open("signatures", "a table"),
         open("signature", "tables"),
         open("control", "a table"),
+        open("agi", "a table"),
     ],
 };
 
@@ -180,8 +181,18 @@ pub const CONTROL: Table = Table {
     keys: &[key("socket", "\"/run/ringfence.sock\"")],
 };
 
+/// `[agi]`.
+pub const AGI: Table = Table {
+    name: "[agi]",
+    keys: &[
+        key("listen", "\"127.0.0.1:4573\""),
+        key("from", "[]"),
+        key("names", "[]"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 11] = [
+pub const TABLES: [&Table; 12] = [
     &TOP,
     &ENTRY,
     &TRUST,
@@ -193,6 +204,7 @@ pub const TABLES: [&Table; 11] = [
     &RATE,
     &SIGNATURES,
     &CONTROL,
+    &AGI,
 ];
 
 impl Table {

@@ -617,6 +617,7 @@ fn an_unknown_key_is_refused_in_every_table_of_every_example() {
         "[ban]",
         "[control]",
         "[signatures]",
+        "[agi]",
         "[[trunk]]",
         "[[proxy]]",
         "[[service]]",
@@ -668,7 +669,13 @@ fn a_default_that_is_written_is_a_default() {
         }
     };
     same("", &keys::TOP);
-    for table in [&keys::TRUST, &keys::BAN, &keys::CONTROL, &keys::SIGNATURES] {
+    for table in [
+        &keys::TRUST,
+        &keys::BAN,
+        &keys::CONTROL,
+        &keys::SIGNATURES,
+        &keys::AGI,
+    ] {
         same(table.name, table);
     }
     same("[[service]]\nname = \"sip\"\n[service.rate]", &keys::RATE);

@@ -1,0 +1,33 @@
+//! `ringfence asterisk`: what an Asterisk needs to work with Ringfence.
+
+mod dialplan;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::Global;
+
+/// What to do.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ringfence asterisk dialplan")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print a dial plan that asks Ringfence about callers
+    Dialplan(dialplan::Args),
+}
+
+/// Does it.
+///
+/// # Errors
+/// When it cannot be done, with what to do instead.
+pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Dialplan(args) => dialplan::run(args, global),
+    }
+}
