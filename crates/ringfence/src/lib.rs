@@ -30,5 +30,7 @@ pub mod signature;
 pub mod store;
 /// From the configuration to what the judge reads.
 pub mod tables;
+/// Text on its way to a terminal.
+pub mod terminal;
 /// Who belongs and who does not, over time.
 pub mod trust;

@@ -26,7 +26,6 @@ pub mod run;
 pub mod status;
 pub mod stop;
 mod synthesis;
-mod terminal;
 pub mod trust;
 mod trusted;
 pub mod unban;
@@ -39,6 +38,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::LoadError;
+use crate::terminal;
 
 /// The answer is no, or the operation failed.
 pub const FAILED: u8 = 1;
