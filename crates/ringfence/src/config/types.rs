@@ -7,6 +7,7 @@ use super::address::{AddressRange, ListEntry};
 use super::countries::CountryCode;
 use super::mistake::Position;
 use super::name::Host;
+use super::notify::Notify;
 use super::rate::{Rate, Threshold};
 use super::service::Service;
 use super::user::{Tripwire, User};
@@ -57,6 +58,8 @@ pub struct Config {
     pub own_signatures: Vec<(toml::Table, Position)>,
     /// How the command line reaches the daemon.
     pub control: Control,
+    /// Who is told of what, and how.
+    pub notify: Notify,
 }
 
 /// Emergency numbers of most of the world.
@@ -87,6 +90,7 @@ impl Default for Config {
             signatures: Signatures::default(),
             own_signatures: Vec::new(),
             control: Control::default(),
+            notify: Notify::default(),
         }
     }
 }
