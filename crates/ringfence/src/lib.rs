@@ -20,6 +20,8 @@ pub mod demo;
 pub mod engine;
 /// The kernel's view of the network, over netlink.
 pub mod net;
+/// Notices to people: by e-mail, webhook and command.
+pub mod notify;
 /// What the process may do.
 pub mod privilege;
 /// Host names of trunks and their addresses.

@@ -16,6 +16,7 @@ mod list;
 pub mod lookup;
 pub mod man;
 mod message;
+pub mod notify;
 pub mod offline;
 pub mod permit;
 pub mod reload;
@@ -134,6 +135,8 @@ pub enum Command {
     Report(report::Args),
     /// Admit a country or not, whatever the configuration says
     Country(country::Args),
+    /// Try the ways on which people are told of bans and the like
+    Notify(notify::Args),
     /// Check the configuration without touching anything
     Check(check::Args),
     /// Judge the packets of a capture (pcap or pcapng)
@@ -172,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(args, &global),
         Command::Report(args) => report::run(args, &global),
         Command::Country(args) => country::run(args, &global),
+        Command::Notify(args) => notify::run(args, &global),
         Command::Check(args) => check::run(args, &global),
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),

@@ -27,6 +27,7 @@ mod service;
 mod tests;
 mod types;
 mod user;
+mod web;
 mod words;
 mod wrong;
 
@@ -38,8 +39,7 @@ pub use countries::CountryCode;
 pub use mistake::{Mistake, Mistakes, Position};
 pub use name::{Domain, Host};
 pub use notify::{
-    HeaderLine, MailServer, MailTls, NoticeKind, Notify, NotifyCommand, NotifyMail, NotifyWebhook,
-    WebAddress,
+    MailServer, MailTls, NoticeKind, Notify, NotifyCommand, NotifyMail, NotifyWebhook,
 };
 pub use period::Period;
 pub use port::PortRange;
@@ -48,6 +48,7 @@ pub use secret::{Secret, SecretError, SecretFrom};
 pub use service::{Admissions, Limits, MAX_SERVICES, Service};
 pub use types::{Ban, Config, Control, Proxy, Signatures, Trunk, Trust};
 pub use user::{Tripwire, User};
+pub use web::{HeaderLine, WebAddress};
 pub use words::{Admission, DomainMatch, DomainOpens, Kind, Mode, Protocol, Sni, Word};
 pub use wrong::Wrong;
 

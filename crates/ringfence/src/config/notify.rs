@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lettre::Address;
 
-use super::secret::{Secret, SecretFrom};
+use super::secret::SecretFrom;
+use super::web::{HeaderLine, WebAddress};
 use super::words::words;
 
 words! {
@@ -130,42 +131,6 @@ pub struct NotifyWebhook {
     pub secret: Option<SecretFrom>,
     /// A PEM file with authorities to believe besides those of the system.
     pub ca: Option<PathBuf>,
-}
-
-/// An http or https URL. Who knows its path may often write there, so only its host is shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WebAddress {
-    pub(super) url: Secret,
-    pub(super) shown: String,
-}
-
-impl WebAddress {
-    /// The whole URL.
-    pub fn expose(&self) -> &str {
-        self.url.expose()
-    }
-}
-
-impl fmt::Display for WebAddress {
-    /// Scheme, host and port.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-impl fmt::Debug for WebAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebAddress({}/..)", self.shown)
-    }
-}
-
-/// A header field of HTTP, written `Name: value`. Its value is not shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeaderLine {
-    /// The name in lower case.
-    pub name: String,
-    /// The value.
-    pub value: Secret,
 }
 
 /// Notices to a command.

@@ -5,19 +5,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use lettre::Address;
-use ureq::http::{HeaderName, HeaderValue, Uri};
 
 use super::keys::{NOTIFY, NOTIFY_COMMAND, NOTIFY_MAIL, NOTIFY_WEBHOOK};
 use super::name::Domain;
 use super::notify::{
-    HeaderLine, MailServer, MailTls, Notify, NotifyCommand, NotifyMail, NotifyWebhook, WebAddress,
-    is_local,
+    MailServer, MailTls, Notify, NotifyCommand, NotifyMail, NotifyWebhook, is_local,
 };
 use super::read::{path, require_entries};
 use super::read_secret::secret;
 use super::read_trust::{period, refuse_beyond};
 use super::reader::{Item, Reader, Section};
-use super::secret::Secret;
+use super::web::HeaderLine;
 use super::wrong::{Wrong, quoted};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -260,81 +258,6 @@ fn server(
     });
     let host = written.host;
     (MailServer { host, port }, tls)
-}
-
-impl FromStr for WebAddress {
-    type Err = Wrong;
-
-    /// What is wrong is said without the URL, which may hold a secret.
-    fn from_str(text: &str) -> Result<Self, Wrong> {
-        let wrong = |why: &str| {
-            Wrong::new(
-                format!("the URL {why}"),
-                "write it whole, such as \"https://hooks.example.com/ringfence\"",
-            )
-        };
-        let uri: Uri = text.parse().map_err(|_| wrong("cannot be read"))?;
-        let scheme = uri.scheme_str().unwrap_or_default();
-        if !matches!(scheme, "http" | "https") {
-            return Err(wrong("does not begin with https:// or http://"));
-        }
-        let authority = uri.authority().map(|a| a.as_str()).unwrap_or_default();
-        if authority.is_empty() {
-            return Err(wrong("has no host"));
-        }
-        if authority.contains('@') {
-            return Err(Wrong::new(
-                "a user stands in the URL",
-                "write headers = [\"Authorization: Basic ...\"] in its place",
-            ));
-        }
-        Ok(Self {
-            shown: format!("{scheme}://{authority}"),
-            url: Secret::new(text),
-        })
-    }
-}
-
-impl FromStr for HeaderLine {
-    type Err = Wrong;
-
-    /// What is wrong is said without the value, which may be a secret.
-    fn from_str(text: &str) -> Result<Self, Wrong> {
-        /// Those that the request itself writes.
-        const OURS: [&str; 8] = [
-            "connection",
-            "content-length",
-            "content-type",
-            "expect",
-            "host",
-            "transfer-encoding",
-            "upgrade",
-            "x-ringfence-signature",
-        ];
-        let wrong = |what: &str, fix: &str| Wrong::new(what, fix);
-        let (name, value) = text.split_once(':').ok_or_else(|| {
-            let what = "a header field has no colon";
-            wrong(what, "write name and value: \"Authorization: Bearer ...\"")
-        })?;
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            let what = format!("{} cannot name a header field", quoted(name));
-            wrong(&what, "write letters, digits and \"-\" before the colon")
-        })?;
-        if OURS.contains(&name.as_str()) {
-            let what = format!("the header field `{name}` is written by Ringfence");
-            return Err(wrong(&what, "leave it out"));
-        }
-        let value = value.trim();
-        if HeaderValue::from_str(value).is_err() {
-            let what =
-                format!("the value of the header field `{name}` has a byte that none may have");
-            return Err(wrong(&what, "write visible ASCII and spaces alone"));
-        }
-        Ok(Self {
-            name: name.as_str().to_owned(),
-            value: Secret::new(value),
-        })
-    }
 }
 
 fn webhook(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<NotifyWebhook> {
