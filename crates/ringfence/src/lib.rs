@@ -22,6 +22,8 @@ pub mod engine;
 pub mod logs;
 /// The kernel's view of the network, over netlink.
 pub mod net;
+/// Notices to people: by e-mail, webhook and command.
+pub mod notify;
 /// What the process may do.
 pub mod privilege;
 /// Host names of trunks and their addresses.
@@ -32,5 +34,7 @@ pub mod signature;
 pub mod store;
 /// From the configuration to what the judge reads.
 pub mod tables;
+/// Text on its way to a terminal.
+pub mod terminal;
 /// Who belongs and who does not, over time.
 pub mod trust;

@@ -408,3 +408,41 @@ fn explanations_know_whom_the_store_trusts() {
     assert!(!registered("state", "203.0.113.10"));
     assert!(!registered("none", "203.0.113.9"));
 }
+
+#[test]
+fn a_test_notice_says_what_became_of_each_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let notify = |run: &str, args: &[&str]| {
+        let text = format!("[notify.command]\nrun = [\"{run}\"]\n");
+        fs::write(directory.path().join("notify.toml"), text).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .current_dir(directory.path())
+            .args(["notify", "test", "--config", "notify.toml"])
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    let fine = notify("/bin/true", &["--kind", "fraud"]);
+    assert_eq!(fine.status.code(), Some(0), "{fine:?}");
+    assert_eq!(fine.stdout, b"command /bin/true: delivered\n");
+    let failed = notify("/bin/false", &["--format", "json"]);
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    let said = lines(&failed);
+    assert_eq!(
+        (&said[0]["way"], &said[0]["delivered"]),
+        (&"command /bin/false".into(), &false.into())
+    );
+    assert!(
+        said[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("exit status: 1")
+    );
+    assert_eq!(
+        notify("/bin/true", &["--kind", "bans"]).status.code(),
+        Some(2)
+    );
+    let nobody = ringfence(directory.path(), &["notify", "test"]);
+    assert_eq!(nobody.status.code(), Some(2), "{nobody:?}");
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("[notify.mail]"));
+}

@@ -17,6 +17,7 @@ mod list;
 pub mod lookup;
 pub mod man;
 mod message;
+pub mod notify;
 pub mod offline;
 pub mod permit;
 pub mod reload;
@@ -27,7 +28,6 @@ pub mod run;
 pub mod status;
 pub mod stop;
 mod synthesis;
-mod terminal;
 pub mod trust;
 mod trusted;
 pub mod unban;
@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::LoadError;
+use crate::terminal;
 
 /// The answer is no, or the operation failed.
 pub const FAILED: u8 = 1;
@@ -135,6 +136,8 @@ pub enum Command {
     Report(report::Args),
     /// Admit a country or not, whatever the configuration says
     Country(country::Args),
+    /// Try the ways on which people are told of bans and the like
+    Notify(notify::Args),
     /// Check the configuration without touching anything
     Check(check::Args),
     /// Judge the packets of a capture (pcap or pcapng)
@@ -175,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(args, &global),
         Command::Report(args) => report::run(args, &global),
         Command::Country(args) => country::run(args, &global),
+        Command::Notify(args) => notify::run(args, &global),
         Command::Check(args) => check::run(args, &global),
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),

@@ -68,6 +68,7 @@ pub const TOP: Table = Table {
         open("signature", "tables"),
         open("control", "a table"),
         open("agi", "a table"),
+        open("notify", "a table"),
     ],
 };
 
@@ -191,8 +192,61 @@ pub const AGI: Table = Table {
     ],
 };
 
+/// `[notify]`.
+pub const NOTIFY: Table = Table {
+    name: "[notify]",
+    keys: &[
+        key("most", "12"),
+        key("digest", "\"1h\""),
+        key(
+            "kinds",
+            "[\"ban\", \"audit\", \"fraud\", \"asterisk\", \"country\", \"forged\", \"fence\"]",
+        ),
+        open("mail", "none"),
+        open("webhook", "none"),
+        open("command", "none"),
+    ],
+};
+
+/// `[notify.mail]`.
+pub const NOTIFY_MAIL: Table = Table {
+    name: "[notify.mail]",
+    keys: &[
+        open("to", "required"),
+        open("from", "`ringfence@` this host"),
+        key("server", "\"localhost:25\""),
+        open("tls", "by server"),
+        open("user", "none"),
+        open("password", "none"),
+        open("password_env", "none"),
+        open("password_credential", "none"),
+        open("password_file", "none"),
+        open("ca", "none"),
+    ],
+};
+
+/// `[notify.webhook]`.
+pub const NOTIFY_WEBHOOK: Table = Table {
+    name: "[notify.webhook]",
+    keys: &[
+        open("url", "required"),
+        key("headers", "[]"),
+        open("secret", "none"),
+        open("secret_env", "none"),
+        open("secret_credential", "none"),
+        open("secret_file", "none"),
+        open("ca", "none"),
+    ],
+};
+
+/// `[notify.command]`.
+pub const NOTIFY_COMMAND: Table = Table {
+    name: "[notify.command]",
+    keys: &[open("run", "required")],
+};
+
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 12] = [
+pub const TABLES: &[&Table] = &[
     &TOP,
     &ENTRY,
     &TRUST,
@@ -205,6 +259,10 @@ pub const TABLES: [&Table; 12] = [
     &SIGNATURES,
     &CONTROL,
     &AGI,
+    &NOTIFY,
+    &NOTIFY_MAIL,
+    &NOTIFY_WEBHOOK,
+    &NOTIFY_COMMAND,
 ];
 
 impl Table {

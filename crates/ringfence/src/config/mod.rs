@@ -10,19 +10,26 @@ mod countries;
 pub mod keys;
 mod mistake;
 mod name;
+mod notify;
+#[cfg(test)]
+mod notify_tests;
 mod period;
 mod port;
 mod rate;
 mod read;
 mod read_agi;
+mod read_notify;
+mod read_secret;
 mod read_service;
 mod read_trust;
 mod reader;
+mod secret;
 mod service;
 #[cfg(test)]
 mod tests;
 mod types;
 mod user;
+mod web;
 mod words;
 mod wrong;
 
@@ -34,12 +41,17 @@ pub use agi::Agi;
 pub use countries::CountryCode;
 pub use mistake::{Mistake, Mistakes, Position};
 pub use name::{Domain, Host};
+pub use notify::{
+    MailServer, MailTls, NoticeKind, Notify, NotifyCommand, NotifyMail, NotifyWebhook,
+};
 pub use period::Period;
 pub use port::PortRange;
 pub use rate::{MessageClass, Rate, Rates, Threshold};
+pub use secret::{Secret, SecretError, SecretFrom};
 pub use service::{Admissions, Limits, MAX_SERVICES, Service};
 pub use types::{Ban, Config, Control, Proxy, Signatures, Trunk, Trust};
 pub use user::{Tripwire, User};
+pub use web::{HeaderLine, WebAddress};
 pub use words::{Admission, DomainMatch, DomainOpens, Kind, Mode, Protocol, Sni, Word};
 pub use wrong::Wrong;
 

@@ -1,4 +1,4 @@
-//! Reads the file: every table but `[[service]]`, `[trust]` and `[ban]`.
+//! Reads the file: every table but `[[service]]`, `[trust]`, `[ban]` and `[notify]`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
+use super::read_notify::notify;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
@@ -129,6 +130,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
         config.control.socket = socket;
     }
     config.agi = agi(reader, &top);
+    config.notify = notify(reader, &top);
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }
@@ -194,7 +196,7 @@ fn interface(text: &str) -> Result<String, Wrong> {
     ))
 }
 
-fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
+pub(super) fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
     let text = reader.text(item)?;
     let wrong = |why: &str, fix: &str| {
         Err(Wrong::new(

@@ -95,7 +95,7 @@ fn distinct<T: FromStr<Err = Wrong> + PartialEq>(
 }
 
 /// Refuses the first of the entries at `places` that is one too many.
-fn refuse_beyond(
+pub(super) fn refuse_beyond(
     reader: &mut Reader<'_>,
     mut places: impl ExactSizeIterator<Item = usize>,
     most: usize,
@@ -204,7 +204,7 @@ fn times(reader: &mut Reader<'_>, item: Item<'_>) -> Vec<Duration> {
 }
 
 /// A length of time within `range`.
-fn period(
+pub(super) fn period(
     reader: &mut Reader<'_>,
     item: Item<'_>,
     range: RangeInclusive<Duration>,

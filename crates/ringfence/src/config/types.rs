@@ -8,6 +8,7 @@ use super::agi::Agi;
 use super::countries::CountryCode;
 use super::mistake::Position;
 use super::name::Host;
+use super::notify::Notify;
 use super::rate::{Rate, Threshold};
 use super::service::Service;
 use super::user::{Tripwire, User};
@@ -60,6 +61,8 @@ pub struct Config {
     pub control: Control,
     /// The FastAGI server, if there is to be one.
     pub agi: Option<Agi>,
+    /// Who is told of what, and how.
+    pub notify: Notify,
 }
 
 /// Emergency numbers of most of the world.
@@ -91,6 +94,7 @@ impl Default for Config {
             own_signatures: Vec::new(),
             control: Control::default(),
             agi: None,
+            notify: Notify::default(),
         }
     }
 }
