@@ -67,6 +67,7 @@ pub const TOP: Table = Table {
         open("signatures", "a table"),
         open("signature", "tables"),
         open("control", "a table"),
+        open("asterisk", "a table"),
     ],
 };
 
@@ -180,8 +181,22 @@ pub const CONTROL: Table = Table {
     keys: &[key("socket", "\"/run/ringfence.sock\"")],
 };
 
+/// `[asterisk]`.
+pub const ASTERISK: Table = Table {
+    name: "[asterisk]",
+    keys: &[
+        key("ami", "\"127.0.0.1:5038\""),
+        key("user", "\"ringfence\""),
+        open("secret", "one of the four"),
+        open("secret_env", "one of the four"),
+        open("secret_credential", "one of the four"),
+        open("secret_file", "one of the four"),
+        key("every", "\"5m\""),
+    ],
+};
+
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 11] = [
+pub const TABLES: [&Table; 12] = [
     &TOP,
     &ENTRY,
     &TRUST,
@@ -193,6 +208,7 @@ pub const TABLES: [&Table; 11] = [
     &RATE,
     &SIGNATURES,
     &CONTROL,
+    &ASTERISK,
 ];
 
 impl Table {
