@@ -29,7 +29,8 @@ pub use doubt::Asked;
 pub use outgoing::outgoing;
 pub use part::{Part, run};
 pub use spending::RateQuery;
-use spending::{of_source, what};
+pub use spending::of_source;
+use spending::what;
 
 /// First bytes that the first fragment of a real datagram has at least: RFC 791 lets every link
 /// carry 576.

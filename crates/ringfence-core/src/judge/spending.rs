@@ -22,7 +22,7 @@ pub(super) mod what {
 
 /// What is counted of a source, a net, an account or a flow at all services together: slots of the
 /// service that is none.
-pub(crate) mod of_source {
+pub mod of_source {
     /// Refused credentials, in halves, and malformed messages of a registered flow.
     pub const DOUBT: u32 = 0;
     /// Different users asked for.

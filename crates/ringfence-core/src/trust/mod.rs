@@ -90,6 +90,18 @@ impl Standing {
         self.solicited_until > now
     }
 
+    /// A registration was accepted that runs out at `until`; `granted` is in seconds.
+    #[inline(always)]
+    pub fn lengthen(&mut self, until: u64, granted: u32) {
+        if until > self.registered_until {
+            self.registered_until = until;
+            self.known_until = until.wrapping_add(KNOWN);
+        }
+        if granted > self.granted {
+            self.granted = granted;
+        }
+    }
+
     /// Whether a call with it is up, or ended so lately that something of it is still on its way.
     #[inline(always)]
     pub fn in_call(&self, now: u64) -> bool {

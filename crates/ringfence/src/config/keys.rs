@@ -69,6 +69,7 @@ pub const TOP: Table = Table {
         open("control", "a table"),
         open("agi", "a table"),
         open("notify", "a table"),
+        open("asterisk", "a table"),
     ],
 };
 
@@ -245,6 +246,20 @@ pub const NOTIFY_COMMAND: Table = Table {
     keys: &[open("run", "required")],
 };
 
+/// `[asterisk]`.
+pub const ASTERISK: Table = Table {
+    name: "[asterisk]",
+    keys: &[
+        key("ami", "\"127.0.0.1:5038\""),
+        key("user", "\"ringfence\""),
+        open("secret", "one of the four"),
+        open("secret_env", "one of the four"),
+        open("secret_credential", "one of the four"),
+        open("secret_file", "one of the four"),
+        key("every", "\"5m\""),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -263,6 +278,7 @@ pub const TABLES: &[&Table] = &[
     &NOTIFY_MAIL,
     &NOTIFY_WEBHOOK,
     &NOTIFY_COMMAND,
+    &ASTERISK,
 ];
 
 impl Table {

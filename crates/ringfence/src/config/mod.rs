@@ -6,6 +6,7 @@
 
 mod address;
 mod agi;
+mod asterisk;
 mod countries;
 pub mod keys;
 mod mistake;
@@ -18,6 +19,7 @@ mod port;
 mod rate;
 mod read;
 mod read_agi;
+mod read_asterisk;
 mod read_notify;
 mod read_secret;
 mod read_service;
@@ -33,11 +35,13 @@ mod web;
 mod words;
 mod wrong;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use address::{AddressRange, ListEntry};
 pub use agi::Agi;
+pub use asterisk::Asterisk;
 pub use countries::CountryCode;
 pub use mistake::{Mistake, Mistakes, Position};
 pub use name::{Domain, Host};
@@ -83,18 +87,26 @@ impl Config {
     /// Reads the configuration file at `path`.
     ///
     /// # Errors
-    /// When the file cannot be read, or has mistakes.
+    /// When the file cannot be read, has mistakes, or shows a secret to every user of the machine.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Read {
+        let failed = |source| LoadError::Read {
             path: path.to_owned(),
             source,
-        })?;
+        };
+        let mut bytes = Vec::new();
+        let mut opened = File::open(path).map_err(failed)?;
+        opened.read_to_end(&mut bytes).map_err(failed)?;
         let file = path.display().to_string();
         let text = str::from_utf8(&bytes).map_err(|e| {
             let position = mistake::Lines::new(&bytes).position(e.valid_up_to());
             let wrong = Wrong::new("the file is not UTF-8 from here on", "save it as UTF-8");
             Mistakes::new(&file, vec![Mistake { position, wrong }])
         })?;
-        Ok(Self::parse(text, &file)?)
+        let config = Self::parse(text, &file)?;
+        let metadata = opened.metadata().map_err(failed)?;
+        match read_secret::exposed(&config, &metadata) {
+            Some(mistake) => Err(Mistakes::new(&file, vec![mistake]).into()),
+            None => Ok(config),
+        }
     }
 }

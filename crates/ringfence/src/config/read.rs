@@ -1,4 +1,5 @@
 //! Reads the file: every table but `[[service]]`, `[trust]`, `[ban]` and `[notify]`.
+//! Reads the file: every table but `[[service]]`, `[trust]`, `[ban]` and `[asterisk]`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
+use super::read_asterisk::asterisk;
 use super::read_notify::notify;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
@@ -114,6 +116,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("proxy") {
         config.proxies = proxies(reader, item);
     }
+    let asterisk = asterisk(reader, &top);
     config.services = services(reader, top, countries.as_ref());
     if let Some(table) = top
         .get("signatures")
@@ -131,6 +134,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     }
     config.agi = agi(reader, &top);
     config.notify = notify(reader, &top);
+    config.asterisk = asterisk;
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }
@@ -196,6 +200,7 @@ fn interface(text: &str) -> Result<String, Wrong> {
     ))
 }
 
+/// A path from the root on.
 pub(super) fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
     let text = reader.text(item)?;
     let wrong = |why: &str, fix: &str| {

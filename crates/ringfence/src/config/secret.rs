@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::mistake::Position;
+
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -29,8 +31,8 @@ impl fmt::Debug for Secret {
 /// Where a secret stands. Nothing is read before it is needed, so that a new one holds at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretFrom {
-    /// In the configuration file.
-    Text(Secret),
+    /// In the configuration file, at this place.
+    Text(Secret, Position),
     /// In a variable of the daemon's environment.
     Env(String),
     /// In a credential of systemd (`LoadCredential=`), by its name.
@@ -71,7 +73,7 @@ impl SecretFrom {
     /// When it is not there, or is no line of text.
     pub fn read(&self) -> Result<Secret, SecretError> {
         match self {
-            Self::Text(secret) => Ok(secret.clone()),
+            Self::Text(secret, _) => Ok(secret.clone()),
             Self::Env(name) => {
                 let text = std::env::var(name).map_err(|_| SecretError::Env(name.clone()))?;
                 fit(text, || format!("the variable {name}"))
@@ -122,7 +124,7 @@ mod tests {
         let from = SecretFrom::File(path.clone());
         let secret = from.read().unwrap();
         assert_eq!(secret.expose(), "hush hush");
-        let text = SecretFrom::Text(Secret::new("hush hush"));
+        let text = SecretFrom::Text(Secret::new("hush hush"), Position { line: 1, column: 1 });
         assert_eq!(text.read().unwrap(), secret);
         assert!(!format!("{from:?} {secret:?} {text:?}").contains("hush"));
         for (held, why) in [

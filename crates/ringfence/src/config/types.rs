@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
+use super::asterisk::Asterisk;
 use super::countries::CountryCode;
 use super::mistake::Position;
 use super::name::Host;
@@ -63,6 +64,8 @@ pub struct Config {
     pub agi: Option<Agi>,
     /// Who is told of what, and how.
     pub notify: Notify,
+    /// How Asterisk is reached, if it is.
+    pub asterisk: Option<Asterisk>,
 }
 
 /// Emergency numbers of most of the world.
@@ -95,6 +98,7 @@ impl Default for Config {
             control: Control::default(),
             agi: None,
             notify: Notify::default(),
+            asterisk: None,
         }
     }
 }

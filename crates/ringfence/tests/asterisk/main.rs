@@ -10,9 +10,8 @@ mod resume;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringfence::asterisk::ami::{
-    Heard, Kind, Link, Message, Secret, Settings, Timing, connect_timed,
-};
+use ringfence::asterisk::ami::{Heard, Kind, Link, Message, Settings, Timing, connect_timed};
+use ringfence::config::Secret;
 use ringfence_lab::asterisk::{Ami, Recording, Script};
 use tokio::sync::mpsc::Receiver;
 

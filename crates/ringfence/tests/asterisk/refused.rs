@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ringfence::asterisk::ami::{Action, AskError, Heard, Secret, Settings, Timing, connect_timed};
+use ringfence::asterisk::ami::{Action, AskError, Heard, Settings, Timing, connect_timed};
+use ringfence::config::Secret;
 use ringfence_lab::asterisk::{Ami, Script};
 
 use super::{connect, hasty, is_up, next, settings, until};

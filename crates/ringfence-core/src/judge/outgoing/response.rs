@@ -12,8 +12,7 @@ use crate::scan::{Kind, Span, head, lower, text};
 use crate::search::digest_of;
 use crate::sip;
 use crate::trust::{
-    ContactKey, Culprit, Dialogue, GRACE, KNOWN, LONGEST, NAME, SECOND, Stage, Standing, What,
-    keep as keep_record,
+    ContactKey, Culprit, Dialogue, GRACE, LONGEST, NAME, SECOND, Stage, What, keep as keep_record,
 };
 use crate::verdict::told;
 
@@ -456,12 +455,12 @@ impl<B: Bench> Judge<'_, B> {
         if !known {
             standing.accounts += 1;
         }
-        lengthen(standing, until, granted);
+        standing.lengthen(until, granted);
         self.bench.set_standing(&address, &self.scan.known.standing);
         if !address.is_v4() {
             let net = address.subject();
             self.load_standing(&net);
-            lengthen(&mut self.scan.known.standing, until, granted);
+            self.scan.known.standing.lengthen(until, granted);
             self.bench.set_standing(&net, &self.scan.known.standing);
         }
         self.keep_account(account, address.words());
@@ -507,17 +506,6 @@ impl<B: Bench> Judge<'_, B> {
             n += 1;
         }
         0
-    }
-}
-
-#[inline(always)]
-fn lengthen(standing: &mut Standing, until: u64, granted: u32) {
-    if until > standing.registered_until {
-        standing.registered_until = until;
-        standing.known_until = until.wrapping_add(KNOWN);
-    }
-    if granted > standing.granted {
-        standing.granted = granted;
     }
 }
 

@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::session::{Lost, Session};
-use super::{Action, AskError, Message, Secret};
+use super::{Action, AskError, Message};
+use crate::config::Secret;
 
 /// Things heard that wait for the reader; beyond them the socket is not read.
 const HEARD: usize = 4096;

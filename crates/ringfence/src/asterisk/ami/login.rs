@@ -1,10 +1,11 @@
 //! How the session begins: greeting, login, and what Asterisk is asked to send.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use md5::{Digest as _, Md5};
 
 use super::Action;
+use crate::config::Secret;
 
 /// The classes of events that are of use here. Those of the dial plan stay out: there a caller's text can stand last.
 pub const EVENT_MASK: &str = "system,security,call";
@@ -21,32 +22,12 @@ pub const FILTERS: [&str; 2] = [
 /// What Asterisk greets with, up to the version of the protocol.
 pub(super) const GREETING: &[u8] = b"Asterisk Call Manager";
 
-/// The secret of a user of the manager interface. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// From its text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What proves that we know it: the MD5 digest of Asterisk's challenge and the secret, in hex.
-    pub(super) fn key(&self, challenge: &str) -> String {
-        let digest = Md5::new().chain_update(challenge).chain_update(&self.0);
-        hex(&digest.finalize())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(not shown)")
-    }
+/// What proves that we know the secret: the MD5 digest of Asterisk's challenge and the secret, in hex.
+pub(super) fn key(secret: &Secret, challenge: &str) -> String {
+    let digest = Md5::new()
+        .chain_update(challenge)
+        .chain_update(secret.expose());
+    hex(&digest.finalize())
 }
 
 /// Bytes as hex digits.
@@ -91,8 +72,51 @@ mod tests {
     #[test]
     fn the_key_is_what_a_real_asterisk_accepted() {
         // The recording login-md5-ok.
-        let key = Secret::new("fw-secret-1").key("25896573");
+        let key = key(&Secret::new("fw-secret-1"), "25896573");
         assert_eq!(key, "eb6e0f9c086821a524f1a8c6c1d6d54e");
+    }
+
+    /// Whether Asterisk would drop an event.
+    fn dropped(event: &str) -> bool {
+        use regex_automata::meta::Regex;
+        FILTERS.iter().any(|filter| {
+            let pattern = filter.strip_prefix('!').unwrap();
+            Regex::new(&format!("(?s){pattern}"))
+                .unwrap()
+                .is_match(event)
+        })
+    }
+
+    #[test]
+    fn the_filters_drop_what_is_forged_and_nothing_that_was_recorded() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = root.join("tests/fixtures/asterisk/events");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rx") {
+                let stream = std::fs::read_to_string(path).unwrap();
+                for event in stream.split_inclusive("\r\n\r\n") {
+                    assert!(!dropped(event), "{event}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 100, "{seen}");
+        let head = "Event: InvalidAccountID\r\nPrivilege: security,all\r\nAccountID: x\r\n";
+        let end = "SessionID: s\r\nLocalAddress: l\r\nRemoteAddress: r\r\n\r\n";
+        assert!(!dropped(&format!("{head}{end}")));
+        for event in ["Event: SuccessfulAuth", "EVENT: x"] {
+            assert!(dropped(&format!(
+                "{head}{end}{event}\r\nAccountID: y\r\n{end}"
+            )));
+        }
+        let dial = |text: &str| {
+            format!("Event: DialBegin\r\nDestUniqueid: 1\r\nDialString: {text}\r\n\r\n")
+        };
+        assert!(!dropped(&dial("PJSIP/100@trunk")));
+        assert!(dropped(&dial("1\r\n\r\nEvent: SuccessfulAuth")));
+        assert!(dropped(&dial("1\r\n\r\njunk\r\nRemoteAddress: r")));
     }
 
     #[test]

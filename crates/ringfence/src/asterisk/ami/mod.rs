@@ -15,6 +15,6 @@ pub use action::Action;
 pub use client::{Heard, Link, Settings, Timing, connect, connect_timed};
 pub use error::AskError;
 pub use framing::{Framed, Framing};
-pub use login::{EVENT_MASK, FILTERS, Secret};
+pub use login::{EVENT_MASK, FILTERS};
 pub use message::{Kind, Message};
 pub use sieve::{Sieve, Sifted, TICK};

@@ -140,7 +140,7 @@ impl Session {
         let challenge = challenge.ok_or_else(|| {
             Lost::new(format!("cannot log in to {address}: it gives no challenge"))
         })?;
-        let login = login::login(&settings.user, settings.secret.key(challenge));
+        let login = login::login(&settings.user, login::key(&settings.secret, challenge));
         match self.ask(&login).await? {
             Ok(_) => {}
             Err(AskError::Refused { .. } | AskError::NotAllowed { .. }) => {

@@ -1,6 +1,7 @@
 //! `ringfence asterisk`: what an Asterisk needs to work with Ringfence.
 
 mod dialplan;
+mod manager;
 
 use std::process::ExitCode;
 
@@ -8,9 +9,11 @@ use clap::Subcommand;
 
 use super::Global;
 
-/// What to do.
+/// What an Asterisk needs to work with Ringfence
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  ringfence asterisk dialplan")]
+#[command(
+    after_long_help = "Example:\n  ringfence asterisk manager\n  ringfence asterisk dialplan"
+)]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -18,6 +21,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Print a user for manager.conf that may do what Ringfence needs, and no more
+    Manager(manager::Args),
     /// Print a dial plan that asks Ringfence about callers
     Dialplan(dialplan::Args),
 }
@@ -28,6 +33,7 @@ enum Action {
 /// When it cannot be done, with what to do instead.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     match args.action {
+        Action::Manager(args) => manager::run(args, global),
         Action::Dialplan(args) => dialplan::run(args, global),
     }
 }

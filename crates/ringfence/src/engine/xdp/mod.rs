@@ -1,6 +1,7 @@
 //! The judge in the kernel: the XDP program, its maps, and where they are pinned.
 
 mod attach;
+mod charge;
 mod clock;
 mod egress;
 mod error;
