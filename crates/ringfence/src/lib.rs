@@ -18,6 +18,8 @@ pub mod daemon;
 pub mod demo;
 /// The places that judge packets.
 pub mod engine;
+/// Toll fraud: calls beyond what an endpoint usually makes.
+pub mod fraud;
 /// The kernel's view of the network, over netlink.
 pub mod net;
 /// What the process may do.

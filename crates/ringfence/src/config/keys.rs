@@ -68,6 +68,7 @@ pub const TOP: Table = Table {
         open("signature", "tables"),
         open("control", "a table"),
         open("agi", "a table"),
+        open("fraud", "a table"),
     ],
 };
 
@@ -191,8 +192,43 @@ pub const AGI: Table = Table {
     ],
 };
 
+/// `[fraud]`.
+pub const FRAUD: Table = Table {
+    name: "[fraud]",
+    keys: &[
+        key("mode", "\"shadow\""),
+        key("action", "[\"tell\"]"),
+        key("attempts", "20"),
+        key("concurrent", "5"),
+        key("destinations", "60"),
+        key("expensive", "10"),
+        key("hours", "[]"),
+        open("closed", "a table"),
+        open("home", "none"),
+        key("outside", "[]"),
+        key("prefixes", "[]"),
+        key("cheap", "[]"),
+        key("exempt", "[]"),
+        key(
+            "incoming",
+            "[\"from-trunk\", \"from-pstn\", \"from-did\", \"from-sip-external\"]",
+        ),
+    ],
+};
+
+/// `[fraud.closed]`.
+pub const FRAUD_CLOSED: Table = Table {
+    name: "[fraud.closed]",
+    keys: &[
+        key("attempts", "5"),
+        key("concurrent", "2"),
+        key("destinations", "10"),
+        key("expensive", "0"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 12] = [
+pub const TABLES: [&Table; 14] = [
     &TOP,
     &ENTRY,
     &TRUST,
@@ -205,6 +241,8 @@ pub const TABLES: [&Table; 12] = [
     &SIGNATURES,
     &CONTROL,
     &AGI,
+    &FRAUD,
+    &FRAUD_CLOSED,
 ];
 
 impl Table {

@@ -13,6 +13,7 @@ use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
+use super::read_fraud::fraud;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
@@ -129,6 +130,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
         config.control.socket = socket;
     }
     config.agi = agi(reader, &top);
+    config.fraud = fraud(reader, &top);
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
 use super::countries::CountryCode;
+use super::fraud::Fraud;
 use super::mistake::Position;
 use super::name::Host;
 use super::rate::{Rate, Threshold};
@@ -60,6 +61,8 @@ pub struct Config {
     pub control: Control,
     /// The FastAGI server, if there is to be one.
     pub agi: Option<Agi>,
+    /// The guard against toll fraud, which works where Asterisk's manager interface is read.
+    pub fraud: Fraud,
 }
 
 /// Emergency numbers of most of the world.
@@ -91,6 +94,7 @@ impl Default for Config {
             own_signatures: Vec::new(),
             control: Control::default(),
             agi: None,
+            fraud: Fraud::default(),
         }
     }
 }
