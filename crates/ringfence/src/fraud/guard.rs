@@ -65,6 +65,12 @@ impl Guard {
         }
     }
 
+    /// Goes on by another configuration; what was counted stays.
+    pub fn configure(&mut self, fraud: &Fraud, emergency: &[User]) {
+        self.fraud = fraud.clone();
+        self.numbers = Numbers::new(fraud, emergency);
+    }
+
     /// Takes in a block of the manager interface, of whatever kind: all of them, in their order. An alarm, if the block
     /// makes an endpoint pass a limit.
     ///

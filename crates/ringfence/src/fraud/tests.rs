@@ -301,6 +301,19 @@ fn a_call_that_begins_in_doubt_counts_once_it_shows_itself() {
 }
 
 #[test]
+fn another_configuration_keeps_what_was_counted() {
+    let mut guard = guard("attempts = 3");
+    for number in 0..2 {
+        assert_eq!(call(&mut guard, "PJSIP/1", number, "100", 0), None);
+    }
+    let config = Config::parse("emergency = [\"110\"]\n[fraud]\nattempts = 2", "r.toml").unwrap();
+    guard.configure(&config.fraud, &config.emergency);
+    assert_eq!(call(&mut guard, "PJSIP/1", 3, "110", 1), None);
+    let alarm = call(&mut guard, "PJSIP/1", 4, "100", 1).unwrap();
+    assert_eq!(alarm.why, Why::Attempts(2));
+}
+
+#[test]
 fn an_alarm_shows_no_control_characters() {
     let mut guard = guard("expensive = 0");
     let alarm = call(&mut guard, "PJSIP/a\u{1b}[2J", 1, "0044\u{7}1", 0).unwrap();
