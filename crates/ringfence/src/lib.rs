@@ -18,6 +18,8 @@ pub mod daemon;
 pub mod demo;
 /// The places that judge packets.
 pub mod engine;
+/// Toll fraud: calls beyond what an endpoint usually makes.
+pub mod fraud;
 /// Logs of telephone systems.
 pub mod logs;
 /// The kernel's view of the network, over netlink.

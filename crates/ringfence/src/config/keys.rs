@@ -70,6 +70,7 @@ pub const TOP: Table = Table {
         open("agi", "a table"),
         open("notify", "a table"),
         open("asterisk", "a table"),
+        open("fraud", "a table"),
     ],
 };
 
@@ -260,6 +261,41 @@ pub const ASTERISK: Table = Table {
     ],
 };
 
+/// `[fraud]`.
+pub const FRAUD: Table = Table {
+    name: "[fraud]",
+    keys: &[
+        key("mode", "\"shadow\""),
+        key("action", "[\"tell\"]"),
+        key("attempts", "20"),
+        key("concurrent", "5"),
+        key("destinations", "60"),
+        key("expensive", "10"),
+        key("hours", "[]"),
+        open("closed", "a table"),
+        open("home", "none"),
+        key("outside", "[]"),
+        key("prefixes", "[]"),
+        key("cheap", "[]"),
+        key("exempt", "[]"),
+        key(
+            "incoming",
+            "[\"from-trunk\", \"from-pstn\", \"from-did\", \"from-sip-external\"]",
+        ),
+    ],
+};
+
+/// `[fraud.closed]`.
+pub const FRAUD_CLOSED: Table = Table {
+    name: "[fraud.closed]",
+    keys: &[
+        key("attempts", "5"),
+        key("concurrent", "2"),
+        key("destinations", "10"),
+        key("expensive", "0"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -279,6 +315,8 @@ pub const TABLES: &[&Table] = &[
     &NOTIFY_WEBHOOK,
     &NOTIFY_COMMAND,
     &ASTERISK,
+    &FRAUD,
+    &FRAUD_CLOSED,
 ];
 
 impl Table {

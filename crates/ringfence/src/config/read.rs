@@ -15,6 +15,7 @@ use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
 use super::read_asterisk::asterisk;
+use super::read_fraud::fraud;
 use super::read_notify::notify;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
@@ -135,6 +136,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     config.agi = agi(reader, &top);
     config.notify = notify(reader, &top);
     config.asterisk = asterisk;
+    config.fraud = fraud(reader, &top);
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }

@@ -618,6 +618,8 @@ fn an_unknown_key_is_refused_in_every_table_of_every_example() {
         "[control]",
         "[signatures]",
         "[agi]",
+        "[fraud]",
+        "[fraud.closed]",
         "[[trunk]]",
         "[[proxy]]",
         "[[service]]",
@@ -645,6 +647,7 @@ fn the_manual_and_the_commented_file_have_every_key_and_its_default() {
             let used = [
                 format!("{name} = "),
                 format!("[{name}]"),
+                format!(".{name}]"),
                 format!(".{name} = "),
                 format!(".{name}]"),
             ];

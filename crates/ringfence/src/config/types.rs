@@ -7,6 +7,7 @@ use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
 use super::asterisk::Asterisk;
 use super::countries::CountryCode;
+use super::fraud::Fraud;
 use super::mistake::Position;
 use super::name::Host;
 use super::notify::Notify;
@@ -66,6 +67,8 @@ pub struct Config {
     pub notify: Notify,
     /// How Asterisk is reached, if it is.
     pub asterisk: Option<Asterisk>,
+    /// The guard against toll fraud, which works where Asterisk's manager interface is read.
+    pub fraud: Fraud,
 }
 
 /// Emergency numbers of most of the world.
@@ -99,6 +102,7 @@ impl Default for Config {
             agi: None,
             notify: Notify::default(),
             asterisk: None,
+            fraud: Fraud::default(),
         }
     }
 }

@@ -172,6 +172,26 @@ async fn the_recorded_callers_are_judged_by_their_address() {
     reaches(&server.counts.strangers, 2).await;
 }
 
+/// What was recorded answered another service's questions, without our mark.
+#[tokio::test]
+async fn recorded_answers_are_not_taken_for_answers_to_us() {
+    let server = server(&[]).await;
+    for recording in [CHECK, DENY, HANGUP] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(recording.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        assert!(
+            said.starts_with("GET FULL VARIABLE rf")
+                && said.ends_with(":${CHANNEL(pjsip,remote_addr)}\n")
+                && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    reaches(&server.counts.broken, 3).await;
+}
+
 #[tokio::test]
 async fn every_technology_is_asked_in_its_own_words() {
     let server = server(&[]).await;
