@@ -20,6 +20,8 @@ pub mod demo;
 pub mod engine;
 /// The kernel's view of the network, over netlink.
 pub mod net;
+/// What the policy says of an address, asked of the judge.
+pub mod opinion;
 /// What the process may do.
 pub mod privilege;
 /// Host names of trunks and their addresses.
@@ -28,6 +30,8 @@ pub mod resolve;
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.
 pub mod store;
+/// Packets as a source might send them, made to ask the judge.
+pub mod synthesis;
 /// From the configuration to what the judge reads.
 pub mod tables;
 /// Who belongs and who does not, over time.

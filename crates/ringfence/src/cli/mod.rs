@@ -25,7 +25,6 @@ pub mod report;
 pub mod run;
 pub mod status;
 pub mod stop;
-mod synthesis;
 mod terminal;
 pub mod trust;
 mod trusted;
