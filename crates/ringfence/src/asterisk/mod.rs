@@ -1,3 +1,6 @@
 //! Asterisk beside the packets: its manager interface, its logs and its dial plan.
 
 pub mod ami;
+pub mod audit;
+pub mod differences;
+pub mod inventory;

@@ -180,6 +180,11 @@ impl Opinions {
         ip.is_loopback() || self.inputs.own.contains(&ip)
     }
 
+    /// Whether anything that holds is known of the address: that it is registered, or answers.
+    pub fn trusts(&self, ip: IpAddr) -> bool {
+        self.sources.trusts(ip)
+    }
+
     /// Asks the judge.
     pub fn opinion(&mut self, question: &Question<'_>) -> Opinion {
         let source = question.source.to_canonical();
