@@ -2,8 +2,11 @@
 
 use super::Message;
 
-/// Bytes of a block that are kept; what is beyond is skipped up to its end.
+/// Bytes of an event that are kept; what is beyond is skipped up to its end.
 const LONGEST: usize = 64 * 1024;
+
+/// The same of a response: what a CLI command puts out is one block.
+const LONGEST_RESPONSE: usize = 16 * 1024 * 1024;
 
 /// What a piece of the stream was.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,8 +46,8 @@ impl Framing {
     pub fn read(&mut self, bytes: &[u8], mut framed: impl FnMut(Framed)) {
         for byte in bytes {
             if *byte != b'\n' {
-                self.size += 1;
-                if self.size > LONGEST {
+                self.size = self.size.saturating_add(1);
+                if self.size > self.longest() {
                     self.skipping = true;
                     self.lines.clear();
                     // What an end looks like is still told by the line.
@@ -54,6 +57,33 @@ impl Framing {
                 continue;
             }
             self.end_line(&mut framed);
+        }
+    }
+
+    /// Whether the stream stands in the middle of a block.
+    pub fn within(&self) -> bool {
+        self.size > 0
+    }
+
+    /// Whether the stream stands in the middle of a block that can be neither event nor response.
+    pub fn within_rest(&self) -> bool {
+        let first = match self.lines.first() {
+            Some(line) => line.as_bytes(),
+            None => &self.line,
+        };
+        let begins = |name: &[u8]| {
+            let both = first.iter().zip(name);
+            both.fold(true, |same, (a, b)| same && a.eq_ignore_ascii_case(b))
+        };
+        self.within() && !begins(b"Event:") && !begins(b"Response:")
+    }
+
+    fn longest(&self) -> usize {
+        let first = self.lines.first();
+        if first.is_some_and(|line| line.starts_with("Response:")) {
+            LONGEST_RESPONSE
+        } else {
+            LONGEST
         }
     }
 
@@ -112,6 +142,34 @@ mod tests {
         for cut in 0..=stream.len() {
             assert_eq!(whole(stream, cut), expected, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn the_middle_of_a_rest_is_told_from_the_middle_of_an_event() {
+        let stood = |bytes: &[u8]| {
+            let mut framing = Framing::after_greeting();
+            framing.read(bytes, |_| ());
+            (framing.within(), framing.within_rest())
+        };
+        assert_eq!(stood(b""), (false, false));
+        assert_eq!(stood(b"Event: A\r\n\r\n"), (false, false));
+        assert_eq!(stood(b"Eve"), (true, false));
+        assert_eq!(stood(b"Event: A\r\nSess"), (true, false));
+        assert_eq!(stood(b"Event: A\r\n\r\nSess"), (true, true));
+        assert_eq!(stood(b"SessionID: 1\r\nEve"), (true, true));
+    }
+
+    #[test]
+    fn what_a_command_puts_out_may_be_long() {
+        let mut framing = Framing::after_greeting();
+        let mut all = Vec::new();
+        let line = format!("Output: {}\r\n", "x".repeat(1000));
+        let block = format!("Response: Success\r\n{}\r\n", line.repeat(1000));
+        framing.read(block.as_bytes(), |framed| all.push(framed));
+        let [Framed::Message(message)] = all.as_slice() else {
+            panic!("{} pieces", all.len());
+        };
+        assert_eq!(message.fields().count(), 1001);
     }
 
     #[test]

@@ -60,6 +60,15 @@ impl Message {
         }
     }
 
+    /// Its bytes in the stream.
+    pub fn size(&self) -> u64 {
+        let lines = self
+            .fields
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + 4);
+        lines.sum::<usize>() as u64 + 2
+    }
+
     /// The name of the event, if it is one.
     pub fn event(&self) -> Option<&str> {
         match self.kind() {
