@@ -3,10 +3,13 @@
 use std::future::Future;
 
 use super::{Inventory, Technology, iax2, kept, pjsip, sip};
-use crate::asterisk::ami::Message;
+use crate::asterisk::ami::{Action, AskError, Link, Message};
 
 /// Endpoints that are asked for one by one. Of more, what the lists say is known alone.
 const DETAILED: usize = 5_000;
+
+/// Endpoints that may fail to answer: then no other is asked.
+const FAILURES: usize = 20;
 
 /// Who asks the manager interface.
 pub trait Ask {
@@ -18,37 +21,32 @@ pub trait Ask {
         &self,
         action: &str,
         parameters: &[(&str, &str)],
-    ) -> impl Future<Output = Result<Vec<Message>, Unasked>> + Send;
+    ) -> impl Future<Output = Result<Vec<Message>, AskError>> + Send;
 }
 
-/// Why an action was not answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unasked {
-    /// The module is not loaded.
-    #[error("Asterisk has no such action: its module is not loaded")]
-    Unavailable,
-    /// The user may not do it.
-    #[error(
-        "the user may not; see `ringfence asterisk manager` for what to write into manager.conf"
-    )]
-    NotAllowed,
-    /// What Asterisk said, or what became of the connection.
-    #[error("{0}")]
-    Failed(String),
+impl Ask for Link {
+    async fn ask(
+        &self,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Vec<Message>, AskError> {
+        let mut asked = Action::new(action);
+        for (key, value) in parameters {
+            asked = asked.with(*key, *value);
+        }
+        Link::ask(self, asked).await
+    }
 }
 
 /// Asks for everything. What cannot be had is noted and left out.
 ///
 /// # Errors
 /// When the very first question fails for another reason than that PJSIP is not there: then nothing is known.
-pub async fn gather(ask: &impl Ask) -> Result<Inventory, Unasked> {
+pub async fn gather(ask: &impl Ask) -> Result<Inventory, AskError> {
     let mut inventory = Inventory::default();
     match ask.ask("PJSIPShowEndpoints", &[]).await {
         Ok(endpoints) => of_pjsip(ask, endpoints, &mut inventory).await,
-        Err(Unasked::Unavailable) => {}
-        Err(Unasked::Failed(why)) if is_nothing(&why) => {
-            of_pjsip(ask, Vec::new(), &mut inventory).await;
-        }
+        Err(AskError::Unavailable { .. }) => {}
         Err(error) => return Err(error),
     }
     if let Some(peers) = had(ask, "SIPpeers", &[], &mut inventory).await {
@@ -86,7 +84,7 @@ async fn of_pjsip(ask: &impl Ask, endpoints: Vec<Message>, inventory: &mut Inven
         .map(|endpoint| endpoint.name.clone())
         .collect();
     if names.len() > DETAILED {
-        let left = Unasked::Failed(format!("only the first {DETAILED} endpoints are asked for"));
+        let left = format!("only the first {DETAILED} endpoints are asked for");
         inventory.unasked.push(("PJSIPShowEndpoint".into(), left));
     }
     let mut failures = 0;
@@ -98,9 +96,9 @@ async fn of_pjsip(ask: &impl Ask, endpoints: Vec<Message>, inventory: &mut Inven
                 // The first says why; where none may be asked, or nobody answers, none is.
                 if failures == 1 {
                     let action = format!("PJSIPShowEndpoint {name}");
-                    inventory.unasked.push((action, error.clone()));
+                    inventory.unasked.push((kept(&action), error.to_string()));
                 }
-                if error == Unasked::NotAllowed || failures >= 20 {
+                if matches!(error, AskError::NotAllowed { .. }) || failures >= FAILURES {
                     break;
                 }
             }
@@ -139,20 +137,13 @@ async fn had(
 ) -> Option<Vec<Message>> {
     match ask.ask(action, parameters).await {
         Ok(messages) => Some(messages),
-        Err(Unasked::Unavailable) => None,
-        Err(Unasked::Failed(why)) if is_nothing(&why) => Some(Vec::new()),
+        Err(AskError::Unavailable { .. }) => None,
         Err(error) => {
             let what = parameters.first().map_or(action, |(_, value)| value);
-            inventory.unasked.push((kept(what), error));
+            inventory.unasked.push((kept(what), error.to_string()));
             None
         }
     }
-}
-
-/// Whether Asterisk says that a list is empty, which it does as an error: "No Contacts found".
-fn is_nothing(why: &str) -> bool {
-    let why = why.to_ascii_lowercase();
-    why.contains("no ") && why.contains("found")
 }
 
 /// Whether a name is one word of a command.

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::config::Host;
 use crate::opinion::Transport;
 
-pub use gather::{Ask, Unasked, gather};
+pub use gather::{Ask, gather};
 pub use password::Fault;
 pub use sources::Learned;
 pub(super) use uri::address;
@@ -85,8 +85,8 @@ pub struct Inventory {
     pub weak: Vec<WeakPassword>,
     /// What chan_sip says of itself, where it is loaded and says so.
     pub sip: Option<SipSettings>,
-    /// What could not be asked, and why. A module that is not loaded has nothing to be asked for.
-    pub unasked: Vec<(String, Unasked)>,
+    /// What could not be asked, and why, for people. A module that is not loaded has nothing to be asked for.
+    pub unasked: Vec<(String, String)>,
 }
 
 /// An endpoint of PJSIP, or a peer.

@@ -1,7 +1,7 @@
 //! The recordings of a real Asterisk as something that can be asked.
 
-use super::{Ask, Unasked};
-use crate::asterisk::ami::{Framed, Framing, Kind, Message};
+use super::Ask;
+use crate::asterisk::ami::{AskError, Framed, Framing, Kind, Message};
 
 /// Answers with recordings, and with what a test adds or changes.
 #[derive(Default)]
@@ -83,13 +83,16 @@ impl Ask for Recorded {
         &self,
         action: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<Vec<Message>, Unasked> {
+    ) -> Result<Vec<Message>, AskError> {
         let of = parameters.first().map_or("", |(_, value)| value);
         let mut answers = self.answers.iter();
         let Some((_, _, bytes)) =
             answers.find(|(known, value, _)| (*known, *value) == (action, of))
         else {
-            return Err(Unasked::Failed(format!("No {action} recorded")));
+            return Err(AskError::Refused {
+                action: action.to_owned(),
+                message: "Unable to retrieve endpoint".to_owned(),
+            });
         };
         let mut messages = Vec::new();
         Framing::default().read(bytes, |framed| {
@@ -104,14 +107,13 @@ impl Ask for Recorded {
         });
         match messages.first() {
             Some(first) if first.kind() == Kind::Response("Error") => {
-                let why = first.get("Message").unwrap_or_default();
-                if why.starts_with("Invalid/unknown command") {
-                    return Err(Unasked::Unavailable);
+                let action = action.to_owned();
+                let message = first.get("Message").unwrap_or_default().to_owned();
+                if message == "Permission denied" {
+                    return Err(AskError::NotAllowed { action });
                 }
-                if why == "Permission denied" {
-                    return Err(Unasked::NotAllowed);
-                }
-                Err(Unasked::Failed(why.to_owned()))
+                assert!(message.starts_with("Invalid/unknown command"), "{message}");
+                Err(AskError::Unavailable { action })
             }
             _ => Ok(messages),
         }

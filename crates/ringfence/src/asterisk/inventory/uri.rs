@@ -44,7 +44,7 @@ pub(super) fn read(text: &str) -> Uri {
         (_, Some(rest), None) | (Some(rest), None, _) => rest,
         _ => return Uri::default(),
     };
-    let end = rest.find([';', '?', '>']).unwrap_or(rest.len());
+    let end = rest.find([';', '?', '>', '\\']).unwrap_or(rest.len());
     let (place, parameters) = rest.split_at(end);
     let (host, port) = host_port(place);
     Uri {
