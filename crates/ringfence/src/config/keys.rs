@@ -67,6 +67,7 @@ pub const TOP: Table = Table {
         open("signatures", "a table"),
         open("signature", "tables"),
         open("control", "a table"),
+        open("audit", "none"),
     ],
 };
 
@@ -180,8 +181,14 @@ pub const CONTROL: Table = Table {
     keys: &[key("socket", "\"/run/ringfence.sock\"")],
 };
 
+/// `[audit]`.
+pub const AUDIT: Table = Table {
+    name: "[audit]",
+    keys: &[key("every", "\"1m\""), key("strangers", "\"tell\"")],
+};
+
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 11] = [
+pub const TABLES: [&Table; 12] = [
     &TOP,
     &ENTRY,
     &TRUST,
@@ -193,6 +200,7 @@ pub const TABLES: [&Table; 11] = [
     &RATE,
     &SIGNATURES,
     &CONTROL,
+    &AUDIT,
 ];
 
 impl Table {

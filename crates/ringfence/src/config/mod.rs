@@ -5,6 +5,7 @@
 //! all, so that a bad file never takes the place of a good policy.
 
 mod address;
+mod audit;
 mod countries;
 pub mod keys;
 mod mistake;
@@ -13,6 +14,7 @@ mod period;
 mod port;
 mod rate;
 mod read;
+mod read_audit;
 mod read_service;
 mod read_trust;
 mod reader;
@@ -28,6 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use address::{AddressRange, ListEntry};
+pub use audit::{Audit, Strangers};
 pub use countries::CountryCode;
 pub use mistake::{Mistake, Mistakes, Position};
 pub use name::{Domain, Host};

@@ -12,6 +12,7 @@ use super::countries::CountryCode;
 use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
+use super::read_audit::audit;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
@@ -106,6 +107,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
         config.bpffs = path;
     }
     trust_and_bans(reader, &top, &mut config);
+    audit(reader, &top, &mut config);
     if let Some(item) = top.get("trunk") {
         config.trunks = trunks(reader, item);
     }

@@ -204,7 +204,7 @@ fn times(reader: &mut Reader<'_>, item: Item<'_>) -> Vec<Duration> {
 }
 
 /// A length of time within `range`.
-fn period(
+pub(super) fn period(
     reader: &mut Reader<'_>,
     item: Item<'_>,
     range: RangeInclusive<Duration>,

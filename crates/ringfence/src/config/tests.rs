@@ -616,6 +616,7 @@ fn an_unknown_key_is_refused_in_every_table_of_every_example() {
         "[trust]",
         "[ban]",
         "[control]",
+        "[audit]",
         "[signatures]",
         "[[trunk]]",
         "[[proxy]]",
@@ -668,7 +669,13 @@ fn a_default_that_is_written_is_a_default() {
         }
     };
     same("", &keys::TOP);
-    for table in [&keys::TRUST, &keys::BAN, &keys::CONTROL, &keys::SIGNATURES] {
+    for table in [
+        &keys::TRUST,
+        &keys::BAN,
+        &keys::CONTROL,
+        &keys::SIGNATURES,
+        &keys::AUDIT,
+    ] {
         same(table.name, table);
     }
     same("[[service]]\nname = \"sip\"\n[service.rate]", &keys::RATE);

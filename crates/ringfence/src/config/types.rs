@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{AddressRange, ListEntry};
+use super::audit::Audit;
 use super::countries::CountryCode;
 use super::mistake::Position;
 use super::name::Host;
@@ -57,6 +58,8 @@ pub struct Config {
     pub own_signatures: Vec<(toml::Table, Position)>,
     /// How the command line reaches the daemon.
     pub control: Control,
+    /// The audit of Asterisk; None where the file has no such section.
+    pub audit: Option<Audit>,
 }
 
 /// Emergency numbers of most of the world.
@@ -87,6 +90,7 @@ impl Default for Config {
             signatures: Signatures::default(),
             own_signatures: Vec::new(),
             control: Control::default(),
+            audit: None,
         }
     }
 }

@@ -278,9 +278,9 @@ fn each_weakness_is_told_with_what_to_write() {
             .last()
             .unwrap()
             .says
-            .starts_with("1 of PJSIP may register")
+            .starts_with("PJSIP: 1 may register")
     );
     let chan_sip = weaknesses::weaknesses(&asked(&Recorded::old_pbx()));
     assert_eq!(chan_sip.len(), 1);
-    assert!(chan_sip[0].says.starts_with("19 of SIP may register"));
+    assert!(chan_sip[0].says.starts_with("SIP: 19 may register"));
 }

@@ -135,15 +135,15 @@ fn lists(inventory: &Inventory, technology: Technology, found: &mut Vec<Weakness
     }
     let (name, unseen) = match technology {
         Technology::Pjsip => (
-            "acl=",
+            "acl= with",
             " (`deny` and `permit` of its own are not seen from here)",
         ),
-        _ => ("deny= and permit=", ""),
+        _ => ("deny= and permit= with", ""),
     };
     found.push(Weakness {
         what: "acl",
         says: format!(
-            "{count} of {} may register from any address{unseen}",
+            "{}: {count} may register from any address{unseen}",
             technology.name()
         ),
         names: Vec::new(),
