@@ -5,12 +5,13 @@
 //! [`PacketCounter`] what was really on the wire. All traffic stays inside namespaces that the
 //! laboratory made, and every run is bounded in count and time.
 //!
-//! `lab/setup.sh` installs what is run here. Everything needs root: a test begins with
+//! `lab/setup.sh` installs what is run here. Everything but [`asterisk`] needs root: a test begins with
 //! [`needs_root`].
 
 use std::path::{Path, PathBuf};
 
 mod agent;
+pub mod asterisk;
 pub mod attack;
 mod error;
 mod fence;

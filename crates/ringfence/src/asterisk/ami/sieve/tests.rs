@@ -23,10 +23,12 @@ fn sift(stream: &str, filtered: bool) -> Vec<Sifted> {
 }
 
 fn messages(sifted: &[Sifted]) -> Vec<&Message> {
-    let message = |sifted| match sifted {
-        &Sifted::Message(ref message) => Some(message),
-        Sifted::Forged { .. } => None,
-    };
+    fn message(sifted: &Sifted) -> Option<&Message> {
+        match sifted {
+            Sifted::Message(message) => Some(message),
+            Sifted::Forged { .. } => None,
+        }
+    }
     sifted.iter().filter_map(message).collect()
 }
 
