@@ -103,20 +103,25 @@ impl Differences {
     }
 }
 
-/// Compares the live contacts of Asterisk with what the packets taught.
+/// Compares the live contacts of Asterisk with what the packets taught. Where Asterisk did not tell of all its contacts,
+/// none is said to be gone.
 pub fn differences(inventory: &Inventory, learned: &Learned) -> Differences {
     let mut accounts: BTreeMap<Name, (Vec<&Contact>, BTreeSet<SocketAddr>)> = BTreeMap::new();
     for (_, contact) in inventory.contacts() {
         let (contacts, _) = accounts.entry(Name::new(&contact.aor)).or_default();
         contacts.push(contact);
     }
+    let whole = inventory.has_all_contacts();
     for (account, source) in learned.all() {
+        if !whole && !accounts.contains_key(account) {
+            continue;
+        }
         let (_, sources) = accounts.entry(account.clone()).or_default();
         sources.insert(source);
     }
     let mut differences = Differences::default();
     for (account, (contacts, sources)) in accounts {
-        compare(&account, contacts, sources, &mut differences);
+        compare(&account, contacts, sources, whole, &mut differences);
     }
     differences
 }
@@ -125,6 +130,7 @@ fn compare(
     account: &Name,
     mut contacts: Vec<&Contact>,
     mut sources: BTreeSet<SocketAddr>,
+    whole: bool,
     differences: &mut Differences,
 ) {
     let places: BTreeSet<IpAddr> = sources.iter().map(SocketAddr::ip).collect();
@@ -159,7 +165,7 @@ fn compare(
             }),
         }
     }
-    for source in left {
+    for source in left.filter(|_| whole) {
         let account = account.clone();
         differences.note(Difference::Gone { account, source });
     }
@@ -214,6 +220,14 @@ mod tests {
                 "1019 at 203.0.113.10:5060 is trusted as registered, and Asterisk has it no more",
             ]
         );
+    }
+
+    #[test]
+    fn where_asterisk_did_not_tell_nothing_is_gone() {
+        let denied = "Response: Error\nMessage: Permission denied\n\n";
+        let pbx = Recorded::new_pbx().with("PJSIPShowContacts", "", denied);
+        let found = differences(&asked(&pbx), &learned(&ALL));
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn row<'a>(audit: &'a Audit, name: &str) -> &'a Row {
     audit.rows.iter().find(|row| row.name == name).unwrap()
 }
 
-fn said<'r>(row: &'r Row) -> (Verdict, &'r str, &'r str) {
+fn said(row: &Row) -> (Verdict, &str, &str) {
     let remedy = row.remedy.as_deref().unwrap_or("");
     (row.verdict, row.reason, remedy)
 }

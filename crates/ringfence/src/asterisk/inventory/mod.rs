@@ -200,6 +200,13 @@ impl Endpoint {
 }
 
 impl Inventory {
+    /// Whether every list of registrations was answered, so that what is not here is nowhere.
+    pub fn has_all_contacts(&self) -> bool {
+        const LISTS: [&str; 3] = ["PJSIPShowContacts", "SIPpeers", "IAXpeers"];
+        let mut unasked = self.unasked.iter();
+        !unasked.any(|(what, _)| LISTS.contains(&what.as_str()))
+    }
+
     /// Registrations that Asterisk holds, each with its endpoint.
     pub fn contacts(&self) -> impl Iterator<Item = (&Endpoint, &Contact)> {
         self.endpoints

@@ -137,6 +137,17 @@ fn outbound(messages: &[Message], inventory: &mut Inventory) {
 
 /// Takes in what PJSIPShowEndpoint answered for the endpoint of this name.
 pub(super) fn read_details(name: &str, messages: &[Message], inventory: &mut Inventory) {
+    // Each names the endpoint that it is of.
+    let of_another = |message: &Message| {
+        let key = match message.event() {
+            Some("EndpointDetail") => "ObjectName",
+            _ => "EndpointName",
+        };
+        message.get(key).is_some_and(|of| of != name)
+    };
+    if messages.iter().any(of_another) {
+        return;
+    }
     passwords(messages, &[name], inventory);
     let mut endpoints = inventory.endpoints.iter_mut();
     let Some(endpoint) = endpoints
