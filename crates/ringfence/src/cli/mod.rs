@@ -1,5 +1,6 @@
 //! The command line: one table of commands, one file for each.
 
+pub mod asterisk;
 pub mod audit;
 pub mod ban;
 pub mod bans;
@@ -142,6 +143,8 @@ pub enum Command {
     Lookup(lookup::Args),
     /// Tell why an address or a packet passes or not, step by step
     Explain(explain::Args),
+    /// What concerns Asterisk alone: the user of its manager interface
+    Asterisk(asterisk::Args),
     /// Tell who of Asterisk's phones and trunks would pass, and what makes it easy prey
     Audit(audit::Args),
     /// Show the fence at work, in network namespaces of its own
@@ -178,6 +181,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
+        Command::Asterisk(args) => asterisk::run(args, &global),
         Command::Audit(args) => audit::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),

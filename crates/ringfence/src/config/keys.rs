@@ -67,6 +67,7 @@ pub const TOP: Table = Table {
         open("signatures", "a table"),
         open("signature", "tables"),
         open("control", "a table"),
+        open("asterisk", "a table"),
         open("audit", "none"),
     ],
 };
@@ -181,6 +182,20 @@ pub const CONTROL: Table = Table {
     keys: &[key("socket", "\"/run/ringfence.sock\"")],
 };
 
+/// `[asterisk]`.
+pub const ASTERISK: Table = Table {
+    name: "[asterisk]",
+    keys: &[
+        key("ami", "\"127.0.0.1:5038\""),
+        key("user", "\"ringfence\""),
+        open("secret", "one of the four"),
+        open("secret_env", "one of the four"),
+        open("secret_credential", "one of the four"),
+        open("secret_file", "one of the four"),
+        key("every", "\"5m\""),
+    ],
+};
+
 /// `[audit]`.
 pub const AUDIT: Table = Table {
     name: "[audit]",
@@ -188,7 +203,7 @@ pub const AUDIT: Table = Table {
 };
 
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 12] = [
+pub const TABLES: [&Table; 13] = [
     &TOP,
     &ENTRY,
     &TRUST,
@@ -200,6 +215,7 @@ pub const TABLES: [&Table; 12] = [
     &RATE,
     &SIGNATURES,
     &CONTROL,
+    &ASTERISK,
     &AUDIT,
 ];
 

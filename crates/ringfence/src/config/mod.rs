@@ -5,6 +5,7 @@
 //! all, so that a bad file never takes the place of a good policy.
 
 mod address;
+mod asterisk;
 mod audit;
 mod countries;
 pub mod keys;
@@ -14,6 +15,7 @@ mod period;
 mod port;
 mod rate;
 mod read;
+mod read_asterisk;
 mod read_audit;
 mod read_service;
 mod read_trust;
@@ -26,10 +28,12 @@ mod user;
 mod words;
 mod wrong;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use address::{AddressRange, ListEntry};
+pub use asterisk::{Asterisk, SecretError, SecretPlace};
 pub use audit::{Audit, Strangers};
 pub use countries::CountryCode;
 pub use mistake::{Mistake, Mistakes, Position};
@@ -71,18 +75,26 @@ impl Config {
     /// Reads the configuration file at `path`.
     ///
     /// # Errors
-    /// When the file cannot be read, or has mistakes.
+    /// When the file cannot be read, has mistakes, or shows a secret to every user of the machine.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Read {
+        let failed = |source| LoadError::Read {
             path: path.to_owned(),
             source,
-        })?;
+        };
+        let mut bytes = Vec::new();
+        let mut opened = File::open(path).map_err(failed)?;
+        opened.read_to_end(&mut bytes).map_err(failed)?;
         let file = path.display().to_string();
         let text = str::from_utf8(&bytes).map_err(|e| {
             let position = mistake::Lines::new(&bytes).position(e.valid_up_to());
             let wrong = Wrong::new("the file is not UTF-8 from here on", "save it as UTF-8");
             Mistakes::new(&file, vec![Mistake { position, wrong }])
         })?;
-        Ok(Self::parse(text, &file)?)
+        let config = Self::parse(text, &file)?;
+        let metadata = opened.metadata().map_err(failed)?;
+        match read_asterisk::exposed(&config, &metadata) {
+            Some(mistake) => Err(Mistakes::new(&file, vec![mistake]).into()),
+            None => Ok(config),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the file: every table but `[[service]]`, `[trust]` and `[ban]`.
+//! Reads the file: every table but `[[service]]`, `[trust]`, `[ban]` and `[asterisk]`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use super::countries::CountryCode;
 use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
+use super::read_asterisk::asterisk;
 use super::read_audit::audit;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
@@ -114,6 +115,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("proxy") {
         config.proxies = proxies(reader, item);
     }
+    let asterisk = asterisk(reader, &top);
     config.services = services(reader, top, countries.as_ref());
     if let Some(table) = top
         .get("signatures")
@@ -129,6 +131,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     {
         config.control.socket = socket;
     }
+    config.asterisk = asterisk;
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }
@@ -194,7 +197,8 @@ fn interface(text: &str) -> Result<String, Wrong> {
     ))
 }
 
-fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
+/// A path from the root on.
+pub(super) fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
     let text = reader.text(item)?;
     let wrong = |why: &str, fix: &str| {
         Err(Wrong::new(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{AddressRange, ListEntry};
+use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
 use super::mistake::Position;
@@ -58,6 +59,8 @@ pub struct Config {
     pub own_signatures: Vec<(toml::Table, Position)>,
     /// How the command line reaches the daemon.
     pub control: Control,
+    /// How Asterisk is reached, if it is.
+    pub asterisk: Option<Asterisk>,
     /// The audit of Asterisk; None where the file has no such section.
     pub audit: Option<Audit>,
 }
@@ -90,6 +93,7 @@ impl Default for Config {
             signatures: Signatures::default(),
             own_signatures: Vec::new(),
             control: Control::default(),
+            asterisk: None,
             audit: None,
         }
     }

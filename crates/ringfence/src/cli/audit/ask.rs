@@ -14,8 +14,17 @@ const CONNECTED: Duration = Duration::from_secs(15);
 
 /// Where Asterisk is, by the configuration.
 pub(super) fn settings(config: &Config) -> anyhow::Result<Settings> {
-    let _ = config;
-    bail!("no [asterisk]")
+    let Some(asterisk) = &config.asterisk else {
+        bail!(
+            "the configuration has no section [asterisk], which says how Asterisk is asked; `ringfence asterisk manager` \
+             prints one"
+        );
+    };
+    Ok(Settings {
+        address: asterisk.ami.clone(),
+        user: asterisk.user.clone(),
+        secret: asterisk.secret.read()?,
+    })
 }
 
 /// What Asterisk has.
