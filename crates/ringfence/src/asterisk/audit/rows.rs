@@ -195,11 +195,11 @@ fn of_host(row: Row, host: &Host, transport: Transport, opinions: &mut Opinions)
         };
         found = judged(row.clone(), &question, opinions);
         if found.verdict == Verdict::Ko {
-            found.remedy = Some(match found.reason {
-                "country" | "domain" => "add the [[trunk]] that is proposed below".into(),
-                _ => return found,
-            });
-            return found;
+            // What is nobody's is not proposed.
+            if matches!(found.reason, "country" | "domain") && found.kind != Kind::Guest {
+                found.remedy = Some("add the [[trunk]] that is proposed below".into());
+            }
+            break;
         }
     }
     found

@@ -120,6 +120,33 @@ fn hostile_names_are_shown_and_not_obeyed() {
 }
 
 #[test]
+fn long_names_and_many_of_them_fit() {
+    let (mut audit, inventory) = audited(&Recorded::new_pbx());
+    let ip = "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap();
+    for row in &mut audit.rows {
+        row.name = "x".repeat(200);
+        row.address = row.address.map(|_| ip);
+    }
+    audit.weaknesses[0].names = (0..100).map(|n| format!("section-{n}")).collect();
+    let mut out = Vec::new();
+    text::write(&audit, &inventory, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let text = anstream::adapter::strip_str(&text).to_string();
+    for line in text.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    assert!(
+        text.contains("section-1, section-2") && text.contains(" and 93 more"),
+        "{text}"
+    );
+    audit.weaknesses[0].names.truncate(1);
+    let mut out = Vec::new();
+    text::write(&audit, &inventory, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("characters\n    section-0\n"), "{text}");
+}
+
+#[test]
 fn names_to_look_up_are_those_of_trunks() {
     let registrations =
         "Event: OutboundRegistrationDetail\nObjectName: a\nServerUri: sip:sip.a.example\n\n";

@@ -12,8 +12,8 @@ use crate::cli::terminal;
 const WIDTH: usize = 100;
 /// The widest name; what is longer is cut.
 const NAME: usize = 24;
-/// Names that are written out where many are meant.
-const NAMES: usize = 8;
+/// Columns that are kept for the indent and the number of names that are left out; `--format json` has all of them.
+const MORE: usize = 20;
 
 /// Writes all of it.
 pub(super) fn write(audit: &Audit, inventory: &Inventory, out: &mut impl Write) -> io::Result<()> {
@@ -82,21 +82,26 @@ fn summary(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn weakness(weakness: &Weakness, out: &mut impl Write) -> io::Result<()> {
-    write!(out, "  {}", weakness.says)?;
-    let named: Vec<_> = weakness
-        .names
-        .iter()
-        .take(NAMES)
-        .map(|name| cell(name))
-        .collect();
-    if !named.is_empty() {
-        write!(out, ": {}", named.join(", "))?;
+    writeln!(out, "  {}", weakness.says)?;
+    if !weakness.names.is_empty() {
+        writeln!(out, "    {}", joined(&weakness.names))?;
     }
-    let more = weakness.names.len().saturating_sub(NAMES);
-    if more > 0 {
-        write!(out, " and {more} more")?;
+    writeln!(out, "    -> {}", weakness.write)
+}
+
+/// As many names as a line has room for, and how many more there are.
+fn joined(names: &[String]) -> String {
+    let mut line = String::new();
+    for (written, name) in names.iter().enumerate() {
+        let joint = if written == 0 { "" } else { ", " };
+        let next = format!("{joint}{}", cut(name));
+        if line.chars().count() + next.chars().count() + MORE > WIDTH {
+            line.push_str(&format!(" and {} more", names.len() - written));
+            break;
+        }
+        line.push_str(&next);
     }
-    writeln!(out, "\n    -> {}", weakness.write)
+    line
 }
 
 /// How wide the columns are.
@@ -149,7 +154,12 @@ fn cell(text: &str) -> String {
 }
 
 fn name(row: &Row) -> String {
-    let name = cell(&row.name);
+    cut(&row.name)
+}
+
+/// A name, no wider than its column.
+fn cut(name: &str) -> String {
+    let name = cell(name);
     if name.chars().count() <= NAME {
         return name;
     }
