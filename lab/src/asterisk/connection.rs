@@ -75,7 +75,9 @@ impl Connection {
                 }
                 "ping" => this.respond("Success", &id, "Ping: Pong")?,
                 _ if !welcome => this.respond("Error", &id, "Message: Permission denied")?,
-                "filter" => this.respond("Success", &id, "Message: Filter Added")?,
+                "filter" if !this.script.answers.contains_key("filter") => {
+                    this.respond("Success", &id, "Message: Filter Added")?
+                }
                 "events" => {
                     this.respond("Success", &id, "Events: On")?;
                     let events = Arc::clone(&this);

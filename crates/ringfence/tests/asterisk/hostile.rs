@@ -101,3 +101,24 @@ async fn asterisk_is_asked_to_keep_the_rest_to_itself() {
             .all(|class| class != "dialplan" && class != "all")
     );
 }
+
+#[tokio::test]
+async fn where_asterisk_may_not_filter_a_completed_event_is_not_believed_either() {
+    let end = "SessionID: f\r\nLocalAddress: f\r\nRemoteAddress: IPV4/UDP/198.51.100.77/5060";
+    let mut script = with_name(&format!("x\r\n{end}\r\n\r\n{FORGED}y"));
+    let denied = b"Response: Error\r\nActionID: x\r\nMessage: Permission denied\r\n\r\n";
+    script.answers.insert("filter".into(), denied.to_vec());
+    let ami = Ami::play([script]).unwrap();
+    let (_link, mut heard) = connect(&ami, hasty());
+    let is_last = |heard: &Heard| matches!(heard, Heard::Event(event) if event.event() == Some("ChallengeResponseFailed"));
+    let all = until(&mut heard, is_last).await;
+    for event in events(&all) {
+        let shown = format!("{event:?}");
+        assert!(
+            !shown.contains("198.51.100.77") && !shown.contains("forged"),
+            "{shown}"
+        );
+    }
+    let source = "203.0.113.7:5060".parse().ok();
+    assert!(all.contains(&Heard::Forged { source }), "{all:?}");
+}

@@ -95,6 +95,49 @@ mod tests {
         assert_eq!(key, "eb6e0f9c086821a524f1a8c6c1d6d54e");
     }
 
+    /// Whether Asterisk would drop an event.
+    fn dropped(event: &str) -> bool {
+        use regex_automata::meta::Regex;
+        FILTERS.iter().any(|filter| {
+            let pattern = filter.strip_prefix('!').unwrap();
+            Regex::new(&format!("(?s){pattern}"))
+                .unwrap()
+                .is_match(event)
+        })
+    }
+
+    #[test]
+    fn the_filters_drop_what_is_forged_and_nothing_that_was_recorded() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = root.join("tests/fixtures/asterisk/events");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rx") {
+                let stream = std::fs::read_to_string(path).unwrap();
+                for event in stream.split_inclusive("\r\n\r\n") {
+                    assert!(!dropped(event), "{event}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 100, "{seen}");
+        let head = "Event: InvalidAccountID\r\nPrivilege: security,all\r\nAccountID: x\r\n";
+        let end = "SessionID: s\r\nLocalAddress: l\r\nRemoteAddress: r\r\n\r\n";
+        assert!(!dropped(&format!("{head}{end}")));
+        for event in ["Event: SuccessfulAuth", "EVENT: x"] {
+            assert!(dropped(&format!(
+                "{head}{end}{event}\r\nAccountID: y\r\n{end}"
+            )));
+        }
+        let dial = |text: &str| {
+            format!("Event: DialBegin\r\nDestUniqueid: 1\r\nDialString: {text}\r\n\r\n")
+        };
+        assert!(!dropped(&dial("PJSIP/100@trunk")));
+        assert!(dropped(&dial("1\r\n\r\nEvent: SuccessfulAuth")));
+        assert!(dropped(&dial("1\r\n\r\njunk\r\nRemoteAddress: r")));
+    }
+
     #[test]
     fn the_secret_is_not_shown() {
         let shown = format!("{:?}", Secret::new("fw-secret-1"));
