@@ -7,6 +7,7 @@ mod tests;
 mod text;
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -80,7 +81,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let audit = audit(&inventory, &mut opinions);
     match global.format {
         Format::Text => text::write(&audit, &inventory, &mut anstream::stdout().lock()),
-        Format::Json => json::write(&audit, &inventory, &mut std::io::stdout().lock()),
+        Format::Json => json::write(&audit, &inventory, &mut io::stdout().lock()),
     }
     .context("cannot write the answer")?;
     Ok(ExitCode::from(if audit.count().ko > 0 {
@@ -90,11 +91,18 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     }))
 }
 
-/// Who is trusted as the store has it; nobody where it cannot be read, which [`Said::read`] tells.
+/// Who is trusted as the store has it; nobody where it cannot be read, which is told.
 fn known(global: &Global, config: &Config) -> Known {
     let state = global.state.as_ref().unwrap_or(&config.state);
     let trust = Store::read(state).and_then(|store| store.map(|store| store.trust()).transpose());
-    Known::new(trust.ok().flatten().unwrap_or_default())
+    let trust = trust.unwrap_or_else(|error| {
+        let _ = writeln!(
+            io::stderr(),
+            "ringfence: {error}; who is registered is left out"
+        );
+        None
+    });
+    Known::new(trust.unwrap_or_default())
 }
 
 /// This host's addresses, and the private nets that the guarded interfaces lead to. Where the kernel does not say,
