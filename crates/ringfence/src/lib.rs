@@ -26,6 +26,8 @@ pub mod logs;
 pub mod net;
 /// Notices to people: by e-mail, webhook and command.
 pub mod notify;
+/// What the policy says of an address, asked of the judge.
+pub mod opinion;
 /// What the process may do.
 pub mod privilege;
 /// Host names of trunks and their addresses.
@@ -34,6 +36,8 @@ pub mod resolve;
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.
 pub mod store;
+/// Packets as a source might send them, made to ask the judge.
+pub mod synthesis;
 /// From the configuration to what the judge reads.
 pub mod tables;
 /// Text on its way to a terminal.

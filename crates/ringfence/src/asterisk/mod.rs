@@ -2,4 +2,7 @@
 
 pub mod agi;
 pub mod ami;
+pub mod audit;
+pub mod differences;
+pub mod inventory;
 pub mod security;

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::offline::Said;
 use super::trusted::Trusted;
-use super::{FAILED, Format, Global, Usage, offline, replay, synthesis, terminal};
-use crate::config::{AddressRange, Config, Domain, Host, Kind, Protocol, Service};
+use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
+use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
 use crate::country::country_name;
 use crate::engine::memory::Memory;
 use crate::store::ListKind;
+use crate::synthesis;
 
 /// Refusals of an address that people are shown; programs are given all.
 const REFUSALS: usize = 5;
@@ -92,20 +93,9 @@ pub(super) fn parse(text: &str) -> Option<IpAddr> {
 /// the first protected address of its family, where addresses are protected.
 pub(super) fn typical(config: &Config, service: &Service, source: IpAddr) -> Option<Vec<u8>> {
     let ports = service.ports.first()?;
-    let mut protected = config.protect.iter().map(AddressRange::first);
-    let ours = protected
-        .find(|ip| ip.is_ipv4() == source.is_ipv4())
-        .unwrap_or(match source {
-            IpAddr::V4(_) => [192, 0, 2, 1].into(),
-            IpAddr::V6(_) => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
-        });
-    let host = service.domains.iter().find_map(|domain| match domain {
-        Domain::Name(name) => Some(name.clone()),
-        Domain::Below(name) => Some(format!("pbx.{name}")),
-        Domain::Address(_) => None,
-    });
+    let ours = synthesis::destination(config, source);
     let text = match service.kind {
-        Kind::Sip => synthesis::options(source, host.as_deref().unwrap_or("pbx.example.com")),
+        Kind::Sip => synthesis::options(source, &synthesis::host(Some(service))),
         _ => vec![0x80; 12],
     };
     let number = match ports.protocol {

@@ -1,6 +1,7 @@
 //! The command line: one table of commands, one file for each.
 
 pub mod asterisk;
+pub mod audit;
 pub mod ban;
 pub mod bans;
 pub mod check;
@@ -27,7 +28,6 @@ pub mod report;
 pub mod run;
 pub mod status;
 pub mod stop;
-mod synthesis;
 pub mod trust;
 mod trusted;
 pub mod unban;
@@ -146,6 +146,8 @@ pub enum Command {
     Lookup(lookup::Args),
     /// Tell why an address or a packet passes or not, step by step
     Explain(explain::Args),
+    /// Tell who of Asterisk's phones and trunks would pass, and what makes it easy prey
+    Audit(audit::Args),
     /// Show the fence at work, in network namespaces of its own
     Demo(demo::Args),
     /// Tell what stands in the way of the fence, and what to do
@@ -183,6 +185,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
+        Command::Audit(args) => audit::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Asterisk(args) => asterisk::run(args, &global),

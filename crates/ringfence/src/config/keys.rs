@@ -71,6 +71,7 @@ pub const TOP: Table = Table {
         open("notify", "a table"),
         open("asterisk", "a table"),
         open("fraud", "a table"),
+        open("audit", "none"),
     ],
 };
 
@@ -296,6 +297,12 @@ pub const FRAUD_CLOSED: Table = Table {
     ],
 };
 
+/// `[audit]`.
+pub const AUDIT: Table = Table {
+    name: "[audit]",
+    keys: &[key("every", "\"1m\""), key("strangers", "\"tell\"")],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -317,6 +324,7 @@ pub const TABLES: &[&Table] = &[
     &ASTERISK,
     &FRAUD,
     &FRAUD_CLOSED,
+    &AUDIT,
 ];
 
 impl Table {

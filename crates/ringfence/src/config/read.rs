@@ -1,5 +1,4 @@
-//! Reads the file: every table but `[[service]]`, `[trust]`, `[ban]` and `[notify]`.
-//! Reads the file: every table but `[[service]]`, `[trust]`, `[ban]` and `[asterisk]`.
+//! Reads the file: every table but those that have files of their own.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
 use super::read_asterisk::asterisk;
+use super::read_audit::audit;
 use super::read_fraud::fraud;
 use super::read_notify::notify;
 use super::read_service::services;
@@ -111,6 +111,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
         config.bpffs = path;
     }
     trust_and_bans(reader, &top, &mut config);
+    audit(reader, &top, &mut config);
     if let Some(item) = top.get("trunk") {
         config.trunks = trunks(reader, item);
     }

@@ -616,6 +616,7 @@ fn an_unknown_key_is_refused_in_every_table_of_every_example() {
         "[trust]",
         "[ban]",
         "[control]",
+        "[audit]",
         "[signatures]",
         "[agi]",
         "[fraud]",
@@ -686,6 +687,7 @@ fn a_default_that_is_written_is_a_default() {
         &keys::SIGNATURES,
         &keys::AGI,
         &keys::NOTIFY,
+        &keys::AUDIT,
     ] {
         same(table.name, table);
     }

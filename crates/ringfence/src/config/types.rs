@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
 use super::asterisk::Asterisk;
+use super::audit::Audit;
 use super::countries::CountryCode;
 use super::fraud::Fraud;
 use super::mistake::Position;
@@ -69,6 +70,8 @@ pub struct Config {
     pub asterisk: Option<Asterisk>,
     /// The guard against toll fraud, which works where Asterisk's manager interface is read.
     pub fraud: Fraud,
+    /// The audit of Asterisk; None where the file has no such section.
+    pub audit: Option<Audit>,
 }
 
 /// Emergency numbers of most of the world.
@@ -103,6 +106,7 @@ impl Default for Config {
             notify: Notify::default(),
             asterisk: None,
             fraud: Fraud::default(),
+            audit: None,
         }
     }
 }

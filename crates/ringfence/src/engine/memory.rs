@@ -151,7 +151,11 @@ impl Memory {
 
     /// Bans an IPv4 address or an IPv6 address's /64.
     pub fn ban(&mut self, address: Address, ban: &Ban) {
-        let subject = address.subject();
+        self.ban_subject(address.subject(), ban);
+    }
+
+    /// Bans a subject: that of an address, a net ([`Address::net`]) or a flow ([`Address::flow`]).
+    pub fn ban_subject(&mut self, subject: Address, ban: &Ban) {
         let mut frame = Frame {
             bytes: &[],
             now: 0,
@@ -161,6 +165,16 @@ impl Memory {
         };
         frame.set_ban(&subject, ban);
         mark_banned(&mut frame, &self.key, subject);
+    }
+
+    /// Forgets who is banned and who is trusted. What packets have spent stays spent.
+    pub fn forget_sources(&mut self) {
+        let state = &mut self.state;
+        state.bans.clear();
+        state.standings.clear();
+        state.contacts.clear();
+        state.accounts.clear();
+        state.lessons.clear();
     }
 
     /// Takes in who is trusted, as the kernel is given it after a reboot.
