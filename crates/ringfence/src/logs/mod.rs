@@ -4,12 +4,19 @@
 //! in these lines, line ends included: [`Sieve`] takes out what was forged between real lines.
 
 mod asterisk;
+mod follow;
+mod journal;
+mod lines;
 mod pattern;
 mod pattern_error;
 mod reading;
 mod sieve;
+mod watch;
 
-pub use pattern::{Of, Patterns};
+pub use follow::Tail;
+pub use journal::{Entries, Journal};
+pub use pattern::{Of, Patterns, Says};
 pub use pattern_error::PatternError;
 pub use reading::{Counts, Reading, Told};
 pub use sieve::{Sieve, Sieved};
+pub use watch::{By, Gauge, Heard, Settings, Source, follow};
