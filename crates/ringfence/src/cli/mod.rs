@@ -1,5 +1,6 @@
 //! The command line: one table of commands, one file for each.
 
+pub mod asterisk;
 pub mod ban;
 pub mod bans;
 pub mod check;
@@ -142,6 +143,8 @@ pub enum Command {
     Lookup(lookup::Args),
     /// Tell why an address or a packet passes or not, step by step
     Explain(explain::Args),
+    /// Show what is understood of an Asterisk
+    Asterisk(asterisk::Args),
     /// Show the fence at work, in network namespaces of its own
     Demo(demo::Args),
     /// Tell what stands in the way of the fence, and what to do
@@ -176,6 +179,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &global),
         Command::Lookup(args) => lookup::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
+        Command::Asterisk(args) => asterisk::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Completions(args) => completions::run(args, &global),

@@ -66,6 +66,7 @@ pub const TOP: Table = Table {
         open("service", "tables"),
         open("signatures", "a table"),
         open("signature", "tables"),
+        open("log", "tables"),
         open("control", "a table"),
     ],
 };
@@ -174,6 +175,17 @@ pub const SIGNATURES: Table = Table {
     ],
 };
 
+/// `[[log]]`.
+pub const LOG: Table = Table {
+    name: "[[log]]",
+    keys: &[
+        open("file", "required, or `journal`"),
+        open("journal", "required, or `file`"),
+        open("of", "required, or `patterns`"),
+        open("patterns", "required, or `of`"),
+    ],
+};
+
 /// `[control]`.
 pub const CONTROL: Table = Table {
     name: "[control]",
@@ -181,7 +193,7 @@ pub const CONTROL: Table = Table {
 };
 
 /// Every table, in the order of the documentation.
-pub const TABLES: [&Table; 11] = [
+pub const TABLES: [&Table; 12] = [
     &TOP,
     &ENTRY,
     &TRUST,
@@ -192,6 +204,7 @@ pub const TABLES: [&Table; 11] = [
     &FROM,
     &RATE,
     &SIGNATURES,
+    &LOG,
     &CONTROL,
 ];
 

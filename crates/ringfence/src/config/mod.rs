@@ -13,6 +13,7 @@ mod period;
 mod port;
 mod rate;
 mod read;
+mod read_log;
 mod read_service;
 mod read_trust;
 mod reader;

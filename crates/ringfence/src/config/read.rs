@@ -12,6 +12,7 @@ use super::countries::CountryCode;
 use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
+use super::read_log::logs;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
@@ -122,6 +123,9 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("signature") {
         config.own_signatures = own_signatures(reader, item);
     }
+    if let Some(item) = top.get("log") {
+        config.logs = logs(reader, item);
+    }
     if let Some(table) = top.get("control").and_then(|i| reader.table(&CONTROL, i))
         && let Some(socket) = table.get("socket").and_then(|i| path(reader, i))
     {
@@ -192,7 +196,8 @@ fn interface(text: &str) -> Result<String, Wrong> {
     ))
 }
 
-fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
+/// An absolute path.
+pub(super) fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
     let text = reader.text(item)?;
     let wrong = |why: &str, fix: &str| {
         Err(Wrong::new(

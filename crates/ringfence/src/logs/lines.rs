@@ -1,11 +1,11 @@
 //! From bytes to lines, whatever the reads were cut at.
 
 /// Bytes of the longest line that is kept.
-pub(super) const LONGEST: usize = 16 * 1024;
+pub(crate) const LONGEST: usize = 16 * 1024;
 
 /// Cuts bytes into lines; it holds one line at most.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     longest: usize,
     line: Vec<u8>,
     /// The line is too long, or its beginning is not known: its end is waited for.
@@ -14,7 +14,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// For lines of up to so many bytes; `whole`: the first byte begins a line.
-    pub(super) fn new(longest: usize, whole: bool) -> Self {
+    pub(crate) fn new(longest: usize, whole: bool) -> Self {
         Self {
             longest,
             line: Vec::new(),
@@ -23,7 +23,7 @@ impl Lines {
     }
 
     /// Takes in bytes; `told` is called with each line, without its end. Longer lines are left out.
-    pub(super) fn read(&mut self, bytes: &[u8], mut told: impl FnMut(&str)) {
+    pub(crate) fn read(&mut self, bytes: &[u8], mut told: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (text, ends) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
@@ -43,7 +43,7 @@ impl Lines {
     }
 
     /// Nothing more comes: what is there is the last line.
-    pub(super) fn end(&mut self, mut told: impl FnMut(&str)) {
+    pub(crate) fn end(&mut self, mut told: impl FnMut(&str)) {
         if !std::mem::take(&mut self.skipping) && !self.line.is_empty() {
             let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
             told(&String::from_utf8_lossy(line));

@@ -15,6 +15,7 @@ mod watch;
 
 pub use follow::Tail;
 pub use journal::{Entries, Journal};
+pub(crate) use lines::{LONGEST, Lines};
 pub use pattern::{Of, Patterns, Says};
 pub use pattern_error::PatternError;
 pub use reading::{Counts, Reading, Told};

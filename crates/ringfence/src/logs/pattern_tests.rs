@@ -84,6 +84,14 @@ fn a_user_extends_what_ships() {
 }
 
 #[test]
+fn the_example_of_the_manual_is_sound() {
+    let manual = include_str!("../../../../docs/log-patterns.md");
+    let (_, example) = manual.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    assert_eq!(parse(example).ids().next(), Some("dialplan-tripwire"));
+}
+
+#[test]
 fn mistakes_of_users_say_what_to_change() {
     let wrong = |text: &str| Patterns::parse(text).unwrap_err().to_string();
     let line = |keys: &str| format!("[[line]]\nid = \"x\"\n{keys}\n");
