@@ -136,7 +136,7 @@ struct Line {
 /// What one line says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Says<'p> {
-    /// Something that counts.
+    /// Something about an attempt.
     Sight {
         /// The pattern.
         id: &'p str,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::asterisk::of_json;
 use super::pattern::{Layout, Patterns, Says};
 use super::sieve::{Sieve, Sieved};
+use crate::asterisk::security::What;
 
 /// Reads the lines of one log.
 #[derive(Debug)]
@@ -115,7 +116,8 @@ fn tell(patterns: &Patterns, counts: &mut Counts, sieved: Sieved, told: &mut imp
     match sieved {
         Sieved::Line(number, text) => {
             let says = patterns.read(&text);
-            let count = match says {
+            let count = match &says {
+                Says::Sight { sight, .. } if sight.what == What::Challenged => &mut counts.nothing,
                 Says::Sight { .. } => &mut counts.counted,
                 Says::Nothing { .. } => &mut counts.nothing,
                 Says::Doubtful { .. } => &mut counts.doubtful,

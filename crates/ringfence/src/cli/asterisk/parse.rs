@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::super::{Format, Global, Usage};
 use super::parsed::Parsed;
 use crate::asterisk::ami::{Framed, Framing, Kind, Message};
-use crate::asterisk::security::{Event, Sight};
+use crate::asterisk::security::{Event, Sight, What};
 use crate::logs::{By, Counts, LONGEST, Lines, Of, Reading, Says, Told};
 
 /// Which log.
@@ -167,7 +167,13 @@ fn block(framed: Framed, counts: &mut Counts, parsed: &mut Parsed<impl Write>) -
     };
     match (sight, message.kind()) {
         (Some(sight), kind) => {
-            counts.counted += 1;
+            let challenged = sight.what == What::Challenged;
+            let count = if challenged {
+                &mut counts.nothing
+            } else {
+                &mut counts.counted
+            };
+            *count += 1;
             let name = match kind {
                 Kind::Event(name) => name,
                 _ => "",
