@@ -80,12 +80,13 @@ impl Tail {
 
 impl Open {
     fn new(path: &Path, from_start: bool) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let meta = file.metadata()?;
-        if !meta.is_file() {
+        // To open a pipe waits for a writer.
+        if !fs::metadata(path)?.is_file() {
             let message = "it is no regular file";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let mut file = File::open(path)?;
+        let meta = file.metadata()?;
         let at = if from_start { 0 } else { meta.len() };
         let whole = at == 0 || ends_line(&mut file, at)?;
         file.seek(SeekFrom::Start(at))?;

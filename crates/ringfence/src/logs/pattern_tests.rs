@@ -1,6 +1,7 @@
 //! What ships compiles and matches its examples; mistakes of users are told.
 
 use super::*;
+use crate::asterisk::security::What;
 
 fn parse(text: &str) -> Patterns {
     Patterns::parse(text).unwrap_or_else(|e| panic!("{e}"))

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::asterisk::of_json;
-use super::pattern::{Layout, Patterns, Says};
+use super::pattern::{Patterns, Says};
+use super::pattern_file::Layout;
 use super::sieve::{Sieve, Sieved};
 use crate::asterisk::security::What;
 

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::follow::Tail;
 use super::journal::{Entries, Journal};
-use super::pattern::{Of, Patterns, Says};
+use super::pattern::{Patterns, Says};
 use super::pattern_error::PatternError;
+use super::pattern_file::Of;
 use super::reading::{Counts, Reading, Told};
 use crate::asterisk::security::Sight;
 
