@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Format, Global, WRONG, offline, terminal};
 use crate::config::{Config, LoadError, Mistake, Mistakes, Position, Wrong};
+use crate::logs::By;
 use crate::signature::Stats;
 use crate::store::Store;
 use crate::tables::Inputs;
@@ -33,6 +34,7 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let checked = offline::config(global).and_then(|config| {
         let generation = offline::compile(global, &config, &Inputs::default())?;
         check_tripwires(global, &config, &shown)?;
+        check_patterns(&config, &shown)?;
         Ok((config, generation.stats))
     });
     match checked {
@@ -71,6 +73,26 @@ fn check_tripwires(global: &Global, config: &Config, file: &str) -> Result<(), M
             let mistake = Mistake { position, wrong };
             Err(Mistakes::new(file, vec![mistake]))
         }
+    }
+}
+
+/// Refuses logs whose own patterns cannot be read.
+fn check_patterns(config: &Config, file: &str) -> Result<(), Mistakes> {
+    let wrong = config.logs.iter().filter_map(|log| {
+        let By::File(path) = &log.by else { return None };
+        let error = log.by.patterns().err()?;
+        let message = format!("in the patterns {}: {error}", path.display());
+        let fix = "correct that file, or write `of` in place of `patterns`";
+        let position = Position { line: 1, column: 1 };
+        Some(Mistake {
+            position,
+            wrong: Wrong::new(message, fix),
+        })
+    });
+    let mistakes: Vec<Mistake> = wrong.collect();
+    match mistakes.is_empty() {
+        true => Ok(()),
+        false => Err(Mistakes::new(file, mistakes)),
     }
 }
 
@@ -122,4 +144,34 @@ fn wrong(format: Format, mistakes: &Mistakes) -> io::Result<()> {
     }
     let text = mistakes.to_string();
     writeln!(io::stderr(), "{}", terminal::text(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_that_cannot_be_used_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own.toml");
+        let text = format!(
+            "[[log]]\nfile = \"/a\"\npatterns = {:?}\n",
+            own.display().to_string()
+        );
+        let config = Config::parse(&text, "r.toml").unwrap();
+        let told = || check_patterns(&config, "r.toml").unwrap_err().to_string();
+        assert!(told().contains("cannot read the patterns"), "{}", told());
+        std::fs::write(
+            &own,
+            "[[line]]\nid = \"x\"\nregex = 'a('\ncounts_as = \"nothing\"\n",
+        )
+        .unwrap();
+        assert!(
+            told().contains("`x` is no regular expression"),
+            "{}",
+            told()
+        );
+        std::fs::write(&own, "extends = \"kamailio\"\n").unwrap();
+        assert_eq!(check_patterns(&config, "r.toml"), Ok(()));
+    }
 }

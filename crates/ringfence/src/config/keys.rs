@@ -66,6 +66,7 @@ pub const TOP: Table = Table {
         open("service", "tables"),
         open("signatures", "a table"),
         open("signature", "tables"),
+        open("log", "tables"),
         open("control", "a table"),
         open("agi", "a table"),
         open("notify", "a table"),
@@ -176,6 +177,17 @@ pub const SIGNATURES: Table = Table {
         key("disable", "[]"),
         key("enable", "[]"),
         open("file", "none"),
+    ],
+};
+
+/// `[[log]]`.
+pub const LOG: Table = Table {
+    name: "[[log]]",
+    keys: &[
+        open("file", "required, or `journal`"),
+        open("journal", "required, or `file`"),
+        open("of", "required, or `patterns`"),
+        open("patterns", "required, or `of`"),
     ],
 };
 
@@ -315,6 +327,7 @@ pub const TABLES: &[&Table] = &[
     &FROM,
     &RATE,
     &SIGNATURES,
+    &LOG,
     &CONTROL,
     &AGI,
     &NOTIFY,

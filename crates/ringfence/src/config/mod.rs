@@ -25,6 +25,7 @@ mod read_agi;
 mod read_asterisk;
 mod read_audit;
 mod read_fraud;
+mod read_log;
 mod read_notify;
 mod read_secret;
 mod read_service;

@@ -16,6 +16,7 @@ use super::read_agi::agi;
 use super::read_asterisk::asterisk;
 use super::read_audit::audit;
 use super::read_fraud::fraud;
+use super::read_log::logs;
 use super::read_notify::notify;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
@@ -129,6 +130,9 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("signature") {
         config.own_signatures = own_signatures(reader, item);
     }
+    if let Some(item) = top.get("log") {
+        config.logs = logs(reader, item);
+    }
     if let Some(table) = top.get("control").and_then(|i| reader.table(&CONTROL, i))
         && let Some(socket) = table.get("socket").and_then(|i| path(reader, i))
     {
@@ -204,6 +208,7 @@ fn interface(text: &str) -> Result<String, Wrong> {
 }
 
 /// A path from the root on.
+/// An absolute path.
 pub(super) fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
     let text = reader.text(item)?;
     let wrong = |why: &str, fix: &str| {

@@ -16,6 +16,7 @@ use super::rate::{Rate, Threshold};
 use super::service::Service;
 use super::user::{Tripwire, User};
 use super::words::{Admission, Mode};
+use crate::logs::Settings;
 
 /// Everything that the file says, with a default for what it does not.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +61,8 @@ pub struct Config {
     pub signatures: Signatures,
     /// The file's own `[[signature]]` entries as they stand, each with the place of its header.
     pub own_signatures: Vec<(toml::Table, Position)>,
+    /// The logs that are followed, none twice: at most 32.
+    pub logs: Vec<Settings>,
     /// How the command line reaches the daemon.
     pub control: Control,
     /// The FastAGI server, if there is to be one.
@@ -101,6 +104,7 @@ impl Default for Config {
             services: vec![Service::sip(Admission::Anyone)],
             signatures: Signatures::default(),
             own_signatures: Vec::new(),
+            logs: Vec::new(),
             control: Control::default(),
             agi: None,
             notify: Notify::default(),

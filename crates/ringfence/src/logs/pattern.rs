@@ -8,10 +8,10 @@ use std::path::Path;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
-use serde::Deserialize;
 
 use super::pattern_error::PatternError;
-use crate::asterisk::security::{Event, Sight, Told, What, kept};
+use super::pattern_file::{Layout, LineTable, Means, Of, PatternFile};
+use crate::asterisk::security::{Event, Sight, Told, kept};
 
 /// Bytes of a file of patterns.
 const LONGEST: u64 = 1 << 20;
@@ -19,102 +19,6 @@ const LONGEST: u64 = 1 << 20;
 const MOST: usize = 256;
 /// Memory of one compiled expression.
 const COMPILED: usize = 1 << 20;
-
-/// Whose lines a file holds: patterns that ship.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Of {
-    /// Asterisk's `messages`, `full` or `security`, in any of its formats.
-    Asterisk,
-    /// FreeSWITCH.
-    Freeswitch,
-    /// Kamailio.
-    Kamailio,
-}
-
-impl Of {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Asterisk => "asterisk",
-            Self::Freeswitch => "freeswitch",
-            Self::Kamailio => "kamailio",
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Asterisk => include_str!("../../../../assets/logs/asterisk.toml"),
-            Self::Freeswitch => include_str!("../../../../assets/logs/freeswitch.toml"),
-            Self::Kamailio => include_str!("../../../../assets/logs/kamailio.toml"),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PatternFile {
-    extends: Option<Of>,
-    #[serde(default)]
-    format: Layout,
-    service: Option<String>,
-    #[serde(default)]
-    prefix: String,
-    #[serde(default)]
-    line: Vec<LineTable>,
-}
-
-/// How lines are laid out around what the patterns describe.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Layout {
-    /// As they stand.
-    #[default]
-    Plain,
-    /// Asterisk's: also as JSON, and lines can be forged by names with line ends.
-    Asterisk,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineTable {
-    id: String,
-    #[serde(default)]
-    source: String,
-    service: Option<String>,
-    regex: String,
-    once: Option<String>,
-    counts_as: Means,
-    example: Option<String>,
-}
-
-/// What a line means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Means {
-    Failure,
-    FailureUnlessRefused,
-    Probe,
-    Refused,
-    Suspicious,
-    Authenticated,
-    Event,
-    Nothing,
-}
-
-impl Means {
-    fn what(self) -> Option<What> {
-        match self {
-            Self::Failure => Some(What::PasswordRefused(None)),
-            Self::FailureUnlessRefused => Some(What::AnswerRefused(None)),
-            Self::Probe => Some(What::UnknownAccount),
-            Self::Refused => Some(What::AccessList),
-            Self::Suspicious => Some(What::Suspicious),
-            Self::Authenticated => Some(What::Accepted { password: true }),
-            Self::Event | Self::Nothing => None,
-        }
-    }
-}
 
 /// Patterns, ready to read lines with.
 #[derive(Debug)]
@@ -136,7 +40,7 @@ struct Line {
 /// What one line says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Says<'p> {
-    /// Something that counts.
+    /// Something about an attempt.
     Sight {
         /// The pattern.
         id: &'p str,

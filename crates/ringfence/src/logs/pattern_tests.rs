@@ -1,6 +1,7 @@
 //! What ships compiles and matches its examples; mistakes of users are told.
 
 use super::*;
+use crate::asterisk::security::What;
 
 fn parse(text: &str) -> Patterns {
     Patterns::parse(text).unwrap_or_else(|e| panic!("{e}"))
@@ -81,6 +82,14 @@ fn a_user_extends_what_ships() {
     assert_eq!((id, mine.service.as_str()), ("mine", "Asterisk"));
     assert_eq!(mine.account.as_deref(), Some("1001"));
     assert!(patterns.ids().any(|id| id == "pjsip-refused-answer"));
+}
+
+#[test]
+fn the_example_of_the_manual_is_sound() {
+    let manual = include_str!("../../../../docs/log-patterns.md");
+    let (_, example) = manual.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    assert_eq!(parse(example).ids().next(), Some("dialplan-tripwire"));
 }
 
 #[test]

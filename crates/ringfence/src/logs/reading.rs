@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::asterisk::of_json;
-use super::pattern::{Layout, Patterns, Says};
+use super::pattern::{Patterns, Says};
+use super::pattern_file::Layout;
 use super::sieve::{Sieve, Sieved};
+use crate::asterisk::security::What;
 
 /// Reads the lines of one log.
 #[derive(Debug)]
@@ -115,7 +117,8 @@ fn tell(patterns: &Patterns, counts: &mut Counts, sieved: Sieved, told: &mut imp
     match sieved {
         Sieved::Line(number, text) => {
             let says = patterns.read(&text);
-            let count = match says {
+            let count = match &says {
+                Says::Sight { sight, .. } if sight.what == What::Challenged => &mut counts.nothing,
                 Says::Sight { .. } => &mut counts.counted,
                 Says::Nothing { .. } => &mut counts.nothing,
                 Says::Doubtful { .. } => &mut counts.doubtful,

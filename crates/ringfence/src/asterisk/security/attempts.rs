@@ -164,6 +164,7 @@ impl Session {
         }
         let account = sight.account.clone().or_else(|| self.account.clone());
         match sight.what {
+            What::Challenged => None,
             What::UnknownAccount => {
                 if !std::mem::replace(&mut self.probed, true) {
                     self.probe = Some(finding(CountsAs::Probe, account));

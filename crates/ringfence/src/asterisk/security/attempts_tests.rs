@@ -52,6 +52,18 @@ fn notice_and_event_of_one_attempt_count_once_whichever_comes_first() {
 }
 
 #[test]
+fn a_challenge_counts_for_nothing_and_names_the_account_of_what_follows() {
+    let (mut attempts, now) = (Attempts::default(), Instant::now());
+    let mut challenged = sight(What::Challenged, Told::Event, A, Some("s"));
+    challenged.account = Some("1006".into());
+    assert_eq!(attempts.see(&challenged, now), None);
+    let refused = sight(What::AnswerRefused(None), Told::Notice, A, Some("s"));
+    let failure = attempts.see(&refused, now).unwrap();
+    assert_eq!(failure.account.as_deref(), Some("1006"));
+    assert_eq!(attempts.finish(), []);
+}
+
+#[test]
 fn a_probe_settles_unless_credentials_follow() {
     let (mut attempts, start) = (Attempts::default(), Instant::now());
     let after = |seconds| start + Duration::from_secs(seconds);

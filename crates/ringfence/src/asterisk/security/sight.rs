@@ -13,6 +13,8 @@ const OTHERS_AOR: &str = "registrar_requested_aor_not_found";
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
+    /// Credentials were asked for. It counts for nothing; lines that follow do not name the account, and this does.
+    Challenged,
     /// An account that does not exist was named.
     UnknownAccount,
     /// An access list refused the address.
@@ -61,7 +63,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// What a security event says; None where it is nothing that counts for or against its sender.
+    /// What a security event says; None where it says nothing of an attempt.
     pub fn of_event(event: &Event) -> Option<Self> {
         let manager = event.service == Service::Ami;
         // Programs of the machine itself, we among them, use the manager interface.
@@ -84,6 +86,7 @@ impl Sight {
             Kind::RequestNotSupported if event.request_type.as_deref() == Some(OTHERS_AOR) => {
                 What::Suspicious
             }
+            Kind::ChallengeSent if event.account.is_some() => What::Challenged,
             Kind::ChallengeSent
             | Kind::InvalidTransport
             | Kind::RequestNotSupported

@@ -2,6 +2,8 @@
 
 mod dialplan;
 mod manager;
+mod parse;
+mod parsed;
 
 use std::process::ExitCode;
 
@@ -12,7 +14,8 @@ use super::Global;
 /// What an Asterisk needs to work with Ringfence
 #[derive(Debug, clap::Args)]
 #[command(
-    after_long_help = "Example:\n  ringfence asterisk manager\n  ringfence asterisk dialplan"
+    after_long_help = "Examples:\n  ringfence asterisk manager\n  ringfence asterisk dialplan\n  \
+                       ringfence asterisk parse --log /var/log/asterisk/security"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -25,6 +28,8 @@ enum Action {
     Manager(manager::Args),
     /// Print a dial plan that asks Ringfence about callers
     Dialplan(dialplan::Args),
+    /// Show what is understood of a log, or of a recorded manager stream
+    Parse(parse::Args),
 }
 
 /// Does it.
@@ -35,5 +40,6 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Manager(args) => manager::run(args, global),
         Action::Dialplan(args) => dialplan::run(args, global),
+        Action::Parse(args) => parse::run(args, global),
     }
 }
