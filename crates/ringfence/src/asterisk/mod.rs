@@ -3,6 +3,7 @@
 pub mod agi;
 pub mod ami;
 pub mod audit;
+pub mod auths;
 pub mod differences;
 pub mod inventory;
 pub mod security;

@@ -26,6 +26,11 @@ impl PortRange {
             last: port,
         }
     }
+
+    /// Whether it holds this port of this protocol.
+    pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
+        self.protocol == protocol && (self.first..=self.last).contains(&port)
+    }
 }
 
 impl FromStr for PortRange {

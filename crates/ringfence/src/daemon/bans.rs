@@ -31,7 +31,7 @@ pub struct Source {
 
 impl Source {
     /// An address, or an IPv6 address's /64, as bans are kept by.
-    fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         let address = tables::subject(address);
         Self {
             address,

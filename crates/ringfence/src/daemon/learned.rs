@@ -145,6 +145,12 @@ impl Daemon {
             }
             bans.push(ban);
         }
+        for ban in bans
+            .iter()
+            .filter(|ban| !self.bans.contains_key(&source(ban)))
+        {
+            self.tell_of_ban(ban);
+        }
         let stored = self.store.put_bans(&bans);
         self.bans
             .extend(bans.into_iter().map(|ban| (source(&ban), ban)));

@@ -1,6 +1,8 @@
 //! What the kernel tells of what it learned, a word at a time.
 
 use anyhow::Result;
+use std::time::Instant;
+
 use jiff::Timestamp;
 use ringfence_core::address::Address;
 use ringfence_core::class::Class;
@@ -54,6 +56,7 @@ impl Daemon {
             }
             What::Solicited => info!("{address} answers what this host asks of it"),
             What::Refused | What::Nobody => {
+                self.witness.twice.packet(address, Instant::now());
                 let refused = Refused {
                     time: clock.wall_of(lesson.time).unwrap_or(clock.wall),
                     address,
@@ -74,7 +77,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn learn_refusal(&mut self, refused: &Refused) {
+    pub(super) fn learn_refusal(&mut self, refused: &Refused) {
         let noted = self.trust.refusals.note(refused);
         let Refused { name, address, .. } = refused;
         let (port, status) = (refused.port, refused.status);

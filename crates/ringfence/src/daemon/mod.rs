@@ -1,23 +1,32 @@
 //! The daemon: it fills the kernel's tables, hears its events and answers the command line. The fence stands without it.
 
+mod accepted;
 mod answer;
+mod asterisk;
 mod bans;
+mod beside;
+mod dialplan;
 mod event;
 mod forget;
+mod fraud;
 mod guarded;
+mod heard;
 mod learned;
 mod lessons;
 mod lists;
 mod lockout;
 mod nets;
+mod notices;
 mod options;
 mod standing;
 mod state;
 mod status;
+mod survey;
 mod told;
 mod trial;
 mod trunks;
 mod trust;
+mod witness;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -46,6 +55,8 @@ const TEND: Duration = Duration::from_secs(10);
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long it is remembered what was refused and dropped.
 const SUMMARIES: Duration = Duration::from_secs(30 * 86_400);
+/// For how long notices are still delivered when the daemon ends.
+const LAST_NOTICES: Duration = Duration::from_secs(3);
 /// TCP sessions ended in a second at most.
 const DESTROYED: u32 = 50;
 
@@ -201,6 +212,11 @@ async fn guard(options: Options) -> Result<()> {
                     error!("after a trunk's address changed: {error:#}");
                 }
             }
+            word = daemon.beside.next() => {
+                if let Err(error) = daemon.take_word(word) {
+                    daemon.complain(&error);
+                }
+            }
             _ = tend.tick() => {
                 if let Err(error) = daemon.tend() {
                     daemon.complain(&error);
@@ -209,6 +225,9 @@ async fn guard(options: Options) -> Result<()> {
             _ = second.tick() => {
                 destroyed = 0;
                 daemon.trunks.ask();
+                if let Err(error) = daemon.listen_on() {
+                    daemon.complain(&error);
+                }
                 if let Err(error) = daemon.end_trial() {
                     error!("{error:#}");
                 }
@@ -223,6 +242,7 @@ async fn guard(options: Options) -> Result<()> {
     };
     tell(&[NotifyState::Stopping]);
     listening.abort();
+    daemon.beside.notifier.close(LAST_NOTICES).await;
     if end != End::TakenDown {
         let _ = std::fs::remove_file(&socket);
     }

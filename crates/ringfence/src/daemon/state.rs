@@ -12,19 +12,24 @@ use ringfence_core::event::Event;
 use tokio::sync::broadcast;
 use tracing::{debug, error, info, warn};
 
+use super::asterisk::Asterisk;
 use super::bans::Source;
+use super::beside::Beside;
 use super::event::Record;
 use super::guarded::Guarded;
 use super::lessons::Logged;
 use super::options::Options;
+use super::survey::Desk;
 use super::trial::Trial;
 use super::trunks::Trunks;
 use super::trust::Trust;
+use super::witness::Witness;
 use crate::config::{AddressRange, Config, Mode};
 use crate::control::{Answer, serve};
 use crate::country::CountryData;
 use crate::engine::xdp::{Fate, Fence, Lists, boot_time};
 use crate::net::{self, Watch};
+use crate::notify::{Notice, NoticeKind};
 use crate::store::{Ban, CountryRule, ListKind, Store};
 use crate::tables::{self, Generation, Inputs, Names};
 
@@ -53,6 +58,10 @@ pub struct Daemon {
     pub(super) spared: BTreeSet<IpNet>,
     pub(super) trust: Trust,
     pub(super) logged: Logged,
+    pub(super) beside: Beside,
+    pub(super) asterisk: Asterisk,
+    pub(super) opinions: Desk,
+    pub(super) witness: Witness,
     pub(super) events: VecDeque<Record>,
     pub(super) followers: broadcast::Sender<Answer>,
     pub(super) sources: BTreeMap<IpAddr, u64>,
@@ -98,6 +107,7 @@ impl Daemon {
         }
         let mut store = opened.store;
         let trust = Trust::load(&mut store, fence.taken_over())?;
+        let asterisk = Asterisk::new(&config);
         let mut daemon = Self {
             options,
             config,
@@ -113,6 +123,10 @@ impl Daemon {
             spared: BTreeSet::new(),
             trust,
             logged: Logged::default(),
+            beside: Beside::new(),
+            asterisk,
+            opinions: Desk::default(),
+            witness: Witness::default(),
             events: VecDeque::new(),
             followers: broadcast::channel(KEPT).0,
             sources: BTreeMap::new(),
@@ -202,6 +216,10 @@ impl Daemon {
                 .age(jiff::Zoned::now().date())
                 .is_some_and(|days| days > CountryData::OLD)
             {
+                self.notify(Notice::new(
+                    NoticeKind::Country,
+                    "the country data is old: name newer data with `country_db`",
+                ));
                 warn!(
                     "the country data is more than {} days old; name newer data with `country_db`: {}",
                     CountryData::OLD,
@@ -230,6 +248,10 @@ impl Daemon {
             .into_iter()
             .map(|name| known(&name).unwrap_or_else(|| Guarded::new(name)))
             .collect();
+        self.beside.keep(&self.config);
+        let guard = &mut self.asterisk.guard;
+        guard.configure(&self.config.fraud, &self.config.emergency);
+        self.wish_opinions(inputs);
         Ok(())
     }
 
@@ -336,6 +358,7 @@ impl Daemon {
         let complaint = format!("{error:#}");
         if self.complaint != complaint {
             error!("{complaint}");
+            self.notify(Notice::new(NoticeKind::Fence, &complaint));
             self.complaint = complaint;
         }
     }

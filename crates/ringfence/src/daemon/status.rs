@@ -161,6 +161,10 @@ impl Daemon {
         for line in trusted {
             text.push_str(&format!("\n{line}"));
         }
+        let (lines, beside) = self.beside_status();
+        for line in lines {
+            text.push_str(&format!("\n{line}"));
+        }
         let interfaces: Vec<_> = self.guarded.iter().map(Guarded::data).collect();
         Ok(Answer::done(
             text,
@@ -180,7 +184,7 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust,
+                "trust": trust, "beside": beside,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))

@@ -43,12 +43,13 @@ impl Trunks {
     /// Takes the names of a configuration and no others; those that stay keep their addresses.
     pub fn keep(&mut self, config: &Config) {
         let hosts = config.trunks.iter().flat_map(|trunk| &trunk.hosts);
-        let hosts: BTreeSet<String> = hosts
-            .filter_map(|host| match host {
-                Host::Name(name) => Some(name.to_string()),
-                Host::Range(_) => None,
-            })
-            .collect();
+        let hosts = hosts.filter_map(|host| match host {
+            Host::Name(name) => Some(name.to_string()),
+            Host::Range(_) => None,
+        });
+        // The dial plan is told of callers who say to be one of these.
+        let said = config.agi.iter().flat_map(|agi| agi.names.iter().cloned());
+        let hosts: BTreeSet<String> = hosts.chain(said).collect();
         self.failures.retain(|host, _| hosts.contains(host));
         self.names.keep(hosts, Instant::now());
     }

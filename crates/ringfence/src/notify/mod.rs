@@ -34,7 +34,8 @@ pub use way::Undelivered;
 use way::Way;
 use worker::{Inbox, Order, PAUSES, Worker};
 
-use crate::config::{NoticeKind, Notify};
+pub use crate::config::NoticeKind;
+use crate::config::Notify;
 
 /// Notices that wait in front of each way; more are only counted.
 const ROOM: usize = 256;

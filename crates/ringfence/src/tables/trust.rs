@@ -9,7 +9,7 @@ use super::policy::{limit, nanoseconds};
 use crate::config::{Config, Threshold, Tripwire, User};
 
 /// Tokens that make one failure.
-const FAILURE: u32 = 2;
+pub const FAILURE: u32 = 2;
 
 pub(super) fn compile(config: &Config) -> TrustPolicy {
     let mut policy = TrustPolicy::new_zeroed();
@@ -39,7 +39,7 @@ pub(super) fn compile(config: &Config) -> TrustPolicy {
 }
 
 /// A threshold as a rate whose tokens may all be spent at once, where each event takes `tokens`.
-fn threshold(threshold: Threshold, tokens: u32) -> Limit {
+pub fn threshold(threshold: Threshold, tokens: u32) -> Limit {
     let count = threshold.count.saturating_mul(tokens);
     Limit::new(count, nanoseconds(threshold.within), count)
 }

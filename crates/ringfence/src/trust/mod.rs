@@ -20,6 +20,7 @@ mod rows;
 mod strangers;
 mod sweep;
 mod tripped;
+mod twice;
 
 pub use clock::Clock;
 pub use drops::Drops;
@@ -36,3 +37,4 @@ pub use rows::accounts_of;
 pub use strangers::{DomainKnown, Strangers};
 pub use sweep::{Snapshot, Todo, holds, sweep};
 pub use tripped::{Tripped, tripped};
+pub use twice::Twice;

@@ -65,18 +65,51 @@ pub async fn gather(ask: &impl Ask) -> Result<Inventory, AskError> {
     Ok(inventory)
 }
 
-async fn of_pjsip(ask: &impl Ask, endpoints: Vec<Message>, inventory: &mut Inventory) {
+/// Asks for who is there and who is registered: the lists alone, which cost Asterisk little.
+///
+/// # Errors
+/// As those of [`gather`].
+pub async fn gather_lists(ask: &impl Ask) -> Result<Inventory, AskError> {
+    let mut inventory = Inventory::default();
+    match ask.ask("PJSIPShowEndpoints", &[]).await {
+        Ok(endpoints) => {
+            let answers = pjsip_lists(ask, endpoints, &mut inventory).await;
+            pjsip::read(&answers, &mut inventory);
+        }
+        Err(AskError::Unavailable { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    if let Some(peers) = had(ask, "SIPpeers", &[], &mut inventory).await {
+        sip::read_peers(&peers, &mut inventory);
+    }
+    if let Some(peers) = had(ask, "IAXpeers", &[], &mut inventory).await {
+        iax2::read_peers(&peers, &mut inventory);
+    }
+    Ok(inventory)
+}
+
+async fn pjsip_lists(
+    ask: &impl Ask,
+    endpoints: Vec<Message>,
+    inventory: &mut Inventory,
+) -> pjsip::Answers {
     let mut answers = pjsip::Answers {
         endpoints,
         ..pjsip::Answers::default()
     };
     for (action, answer) in [
         ("PJSIPShowContacts", &mut answers.contacts),
-        ("PJSIPShowRegistrationsInbound", &mut answers.inbound),
         ("PJSIPShowRegistrationsOutbound", &mut answers.outbound),
     ] {
         *answer = had(ask, action, &[], inventory).await.unwrap_or_default();
     }
+    answers
+}
+
+async fn of_pjsip(ask: &impl Ask, endpoints: Vec<Message>, inventory: &mut Inventory) {
+    let mut answers = pjsip_lists(ask, endpoints, inventory).await;
+    let inbound = had(ask, "PJSIPShowRegistrationsInbound", &[], inventory).await;
+    answers.inbound = inbound.unwrap_or_default();
     pjsip::read(&answers, inventory);
     let names: Vec<String> = inventory
         .endpoints

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::config::Host;
 use crate::opinion::Transport;
 
-pub use gather::{Ask, gather};
+pub use gather::{Ask, gather, gather_lists};
 pub use password::Fault;
 pub use sources::Learned;
 pub(super) use uri::address;
@@ -136,6 +136,8 @@ pub struct Contact {
     /// Where its packets come from: of the peers of IAX2 Asterisk tells it; others are filled in by
     /// [`Inventory::fill_sources`].
     pub source: Option<SocketAddr>,
+    /// The Call-ID of the REGISTER that made it (PJSIP): the session of its SuccessfulAuth.
+    pub call_id: Option<String>,
     /// The key of Asterisk's database below `registrar/contact`, where PJSIP keeps it.
     pub key: Option<String>,
 }

@@ -108,6 +108,7 @@ fn contact(message: &Message) -> Option<Contact> {
         status: kept(message.get("Status").unwrap_or_default()),
         user_agent: kept(message.get("UserAgent").unwrap_or_default()),
         source: None,
+        call_id: message.some("CallId").map(kept),
         key,
     })
 }

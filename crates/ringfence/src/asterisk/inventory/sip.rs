@@ -78,6 +78,7 @@ pub(super) fn contact(
         status: kept(message.get("Status").unwrap_or_default()),
         user_agent: String::new(),
         source: None,
+        call_id: None,
         key: None,
     }
 }

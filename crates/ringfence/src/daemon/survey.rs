@@ -1,0 +1,333 @@
+//! What Asterisk has, held against what the packets taught and what the policy says.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use ringfence_core::bench::Cause;
+use tracing::{info, warn};
+
+use super::bans::Source;
+use super::beside::Word;
+use super::state::Daemon;
+use crate::asterisk::ami::Action;
+use crate::asterisk::audit::{Count, Row, audit};
+use crate::asterisk::differences::{Differences, differences};
+use crate::asterisk::inventory::{Contact, Inventory, Learned, Technology};
+use crate::config::{Audit, Strangers};
+use crate::country::CountryData;
+use crate::notify::{Notice, NoticeKind};
+use crate::opinion::Opinions;
+use crate::store::Name;
+use crate::tables::Inputs;
+
+/// How often it is said again that a stranger is registered.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// Strangers that are remembered as told.
+const TOLD: usize = 1000;
+/// How long a registration holds beyond the next survey where Asterisk does not say when it ends.
+const BEYOND: Duration = Duration::from_secs(120);
+
+/// Who says what the judge would say.
+#[derive(Default)]
+pub(super) struct Desk {
+    /// The judge under the policy in force, as soon as it is made.
+    pub(super) made: Option<Box<Opinions>>,
+    inputs: Inputs,
+    making: bool,
+}
+
+/// What the last survey found.
+#[derive(Default)]
+pub(super) struct Last {
+    /// How long it took from the question on.
+    pub(super) took: Duration,
+    /// What the policy says of all.
+    pub(super) count: Option<Count>,
+    /// Where it differs from what the packets taught.
+    pub(super) differences: Differences,
+    compared: Option<Instant>,
+    told: BTreeMap<(String, IpAddr), Instant>,
+}
+
+impl Last {
+    /// Whether a stranger is to be told of now.
+    fn tells(&mut self, account: &str, address: IpAddr) -> bool {
+        let now = Instant::now();
+        self.told.retain(|_, at| now.duration_since(*at) < AGAIN);
+        let key = (account.to_owned(), address);
+        if self.told.len() >= TOLD || self.told.contains_key(&key) {
+            return false;
+        }
+        self.told.insert(key, now);
+        true
+    }
+}
+
+impl Daemon {
+    /// How often Asterisk is asked what it has.
+    pub(super) fn survey_every(&self) -> Duration {
+        self.audit_config().every
+    }
+
+    fn audit_config(&self) -> Audit {
+        self.config.audit.unwrap_or_default()
+    }
+
+    /// Has the judge made anew that gives opinions, where anybody asks for them. It takes a while, beside everything
+    /// else.
+    pub(super) fn wish_opinions(&mut self, inputs: Inputs) {
+        self.opinions.made = None;
+        self.opinions.inputs = inputs;
+        self.make_opinions();
+    }
+
+    fn make_opinions(&mut self) {
+        let wanted = self.config.asterisk.is_some() || self.config.agi.is_some();
+        if !wanted || std::mem::replace(&mut self.opinions.making, true) {
+            return;
+        }
+        let (config, inputs) = (self.config.clone(), self.opinions.inputs.clone());
+        let (generation, words) = (self.generation, self.beside.words());
+        tokio::task::spawn_blocking(move || {
+            let made = || {
+                let data = match &config.country_db {
+                    Some(path) => CountryData::open(path)?,
+                    None => CountryData::builtin()?,
+                };
+                let opinions = Opinions::new(&config, &inputs, data.compile()?)?;
+                anyhow::Ok(Box::new(opinions))
+            };
+            // The daemon ends: nobody wants them any more.
+            let _ = words.blocking_send(Word::Opinions(generation, made()));
+        });
+    }
+
+    /// Takes them in; where the policy has changed meanwhile, they are made once more.
+    pub(super) fn take_opinions(
+        &mut self,
+        generation: u64,
+        made: Result<Box<Opinions>>,
+    ) -> Result<()> {
+        self.opinions.making = false;
+        if generation != self.generation {
+            self.make_opinions();
+            return Ok(());
+        }
+        self.opinions.made = Some(made?);
+        Ok(())
+    }
+
+    /// Takes in what Asterisk has.
+    pub(super) fn surveyed(&mut self, mut inventory: Inventory) -> Result<()> {
+        let every = self.survey_every();
+        self.asterisk.survey.took = self.beside.surveyed(every);
+        let now = Timestamp::now();
+        self.sweep_now()?;
+        let mut learned = Learned::new(self.trust.known.registrations.values(), now);
+        self.find_sources(&mut inventory, &mut learned);
+        inventory.fill_sources(&learned);
+        self.learn_contacts(&inventory, now)?;
+        self.keep_keys(&inventory);
+        self.compare(&inventory, &learned);
+        self.audit(&inventory)
+    }
+
+    /// Where contacts really are, as far as accepted credentials say it.
+    fn find_sources(&self, inventory: &mut Inventory, learned: &mut Learned) {
+        let now = Instant::now();
+        let endpoints = inventory.endpoints.iter_mut();
+        for contact in endpoints.flat_map(|endpoint| &mut endpoint.contacts) {
+            let named: Vec<IpAddr> = [contact.address, contact.via]
+                .into_iter()
+                .flatten()
+                .collect();
+            let call = contact.call_id.as_deref();
+            let auth = self
+                .asterisk
+                .auths
+                .of_contact(&contact.aor, call, &named, now);
+            if let Some(auth) = auth {
+                contact.source = Some(auth.source);
+                learned.note(Name::new(&contact.aor), auth.source);
+            }
+        }
+    }
+
+    /// Trusts those whose source is certain.
+    fn learn_contacts(&mut self, inventory: &Inventory, now: Timestamp) -> Result<()> {
+        let instant = Instant::now();
+        let mut found = Vec::new();
+        for (endpoint, contact) in inventory.contacts() {
+            let named: Vec<IpAddr> = [contact.address, contact.via]
+                .into_iter()
+                .flatten()
+                .collect();
+            let call = contact.call_id.as_deref();
+            let auth = self
+                .asterisk
+                .auths
+                .of_contact(&contact.aor, call, &named, instant);
+            let iax2 = endpoint.technology == Technology::Iax2;
+            let (source, transport, port) = match (auth, contact.source) {
+                (Some(auth), _) => (auth.source, Some(auth.transport), auth.local.port()),
+                (None, Some(source)) if iax2 => (source, None, 4569),
+                _ => continue,
+            };
+            found.push((
+                contact.aor.clone(),
+                source,
+                transport,
+                port,
+                self.left(contact, now),
+            ));
+        }
+        for (account, source, transport, port, left) in found {
+            self.register_if_admitted(account, source, transport, port, left)?;
+        }
+        Ok(())
+    }
+
+    fn left(&self, contact: &Contact, now: Timestamp) -> Duration {
+        match contact.expires {
+            Some(expires) => Duration::try_from(expires.duration_since(now)).unwrap_or_default(),
+            None => self.survey_every() + BEYOND,
+        }
+    }
+
+    fn keep_keys(&mut self, inventory: &Inventory) {
+        self.asterisk.contacts.clear();
+        for (endpoint, contact) in inventory.contacts() {
+            let key = (endpoint.technology, contact.aor.clone());
+            let keys = self.asterisk.contacts.entry(key).or_default();
+            keys.extend(contact.key.clone());
+        }
+    }
+
+    /// Tells what differs, every so often.
+    fn compare(&mut self, inventory: &Inventory, learned: &Learned) {
+        let every = self
+            .config
+            .asterisk
+            .as_ref()
+            .map_or(Duration::MAX, |asterisk| asterisk.every);
+        let last = &mut self.asterisk.survey;
+        if last.compared.is_some_and(|at| at.elapsed() < every) {
+            return;
+        }
+        last.compared = Some(Instant::now());
+        let found = differences(inventory, learned);
+        for difference in &found.told {
+            if !last.differences.told.contains(difference) {
+                info!("{difference}");
+            }
+        }
+        last.differences = found;
+    }
+
+    /// Asks what the policy says of all, and does what is configured about strangers.
+    fn audit(&mut self, inventory: &Inventory) -> Result<()> {
+        let clock = self.clock()?;
+        let snapshot = self.snapshot()?;
+        let Some(opinions) = &mut self.opinions.made else {
+            return Ok(());
+        };
+        opinions.set_bans(self.bans.values().filter(|ban| ban.until > clock.wall));
+        opinions.set_trust(&snapshot, clock.boot);
+        let found = audit(inventory, opinions);
+        self.asterisk.survey.count = Some(found.count());
+        let strangers: Vec<Row> = found.strangers().cloned().collect();
+        for row in strangers {
+            self.stranger(&row)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody is registered from where the policy admits nobody.
+    fn stranger(&mut self, row: &Row) -> Result<()> {
+        let Some(address) = row.address else {
+            return Ok(());
+        };
+        let what = self.audit_config().strangers;
+        let enforced = self.config.mode == crate::config::Mode::Enforce;
+        let name = Name::new(&row.name);
+        if self.asterisk.survey.tells(&row.name, address) {
+            let done = match (what, enforced) {
+                (Strangers::Tell, _) => "",
+                (_, false) => "; in shadow mode nothing is done about it",
+                (Strangers::Remove, true) => "; its contact is removed",
+                (Strangers::Ban, true) => "; its contact is removed and its address banned",
+            };
+            let country = row.country.map_or("", |country| country.code());
+            let text = format!(
+                "{name} is registered from {address} ({country}), which the policy does not admit: {}{done}",
+                row.reason
+            );
+            warn!("{text}");
+            let mut notice = Notice::new(NoticeKind::Audit, &text).source(address);
+            if let Some(remedy) = &row.remedy {
+                notice = notice.undo(remedy);
+            }
+            self.notify(notice);
+        }
+        if !enforced || what == Strangers::Tell {
+            return Ok(());
+        }
+        self.remove_contact(row.technology, &row.name, row.contact_key.clone());
+        if what == Strangers::Ban && !self.is_spared(address) {
+            let note = "registered from where the policy admits nobody".to_owned();
+            self.ban_for(Source::of(address), Cause::Manual, true, note)?;
+        }
+        Ok(())
+    }
+
+    /// Has Asterisk forget contacts of an account: that of the key, or all of them.
+    pub(super) fn remove_contact(&self, of: Technology, account: &str, key: Option<String>) {
+        let Some(held) = &self.beside.asterisk else {
+            return;
+        };
+        let place = (of, account.to_owned());
+        let keys = match key {
+            Some(key) => vec![key],
+            None => self
+                .asterisk
+                .contacts
+                .get(&place)
+                .cloned()
+                .unwrap_or_default(),
+        };
+        let actions: Vec<Action> = match of {
+            Technology::Pjsip => keys
+                .into_iter()
+                .map(|key| {
+                    let remove = Action::new("DBDel").with("Family", "registrar/contact");
+                    remove.with("Key", key)
+                })
+                .collect(),
+            Technology::Sip | Technology::Iax2 => {
+                // A name of more than one word would be another command.
+                let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
+                if account.is_empty() || !account.bytes().all(word) {
+                    warn!(
+                        "{} is not unregistered: its name is no word of a command",
+                        Name::new(account)
+                    );
+                    return;
+                }
+                let driver = of.name().to_lowercase();
+                let command = format!("{driver} unregister {account}");
+                vec![Action::new("Command").with("Command", command)]
+            }
+        };
+        let (link, name) = (held.link.clone(), Name::new(account));
+        tokio::spawn(async move {
+            for action in actions {
+                if let Err(error) = link.ask(action).await {
+                    warn!("the contact of {name} is not removed: {error}");
+                }
+            }
+        });
+    }
+}
