@@ -18,6 +18,11 @@ pub fn text(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// The same on one line: line ends are shown too.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c.escape_default().to_string())
+}
+
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);
@@ -65,5 +70,6 @@ mod tests {
     fn text_keeps_its_lines() {
         assert_eq!(text("one\ntwo\u{1b}[2J"), format!("one\ntwo\\u{{1b}}[2J"));
         assert!(!text(EVIL).contains(obeyed));
+        assert_eq!(line("one\ntwo\u{1b}[2J"), "one\\ntwo\\u{1b}[2J");
     }
 }

@@ -31,6 +31,7 @@ pub enum Entries {
 #[derive(Debug)]
 pub struct Journal {
     unit: String,
+    syslog: bool,
     program: String,
     child: Option<Running>,
     wait: Duration,
@@ -44,15 +45,17 @@ struct Running {
 }
 
 impl Journal {
-    /// Of this unit, such as "asterisk.service".
-    pub fn new(unit: &str) -> Self {
-        Self::through("journalctl", unit)
+    /// Of this unit, such as "asterisk.service". With `syslog`, without what it wrote to its standard output or error, where
+    /// a message is as many entries as it has lines.
+    pub fn new(unit: &str, syslog: bool) -> Self {
+        Self::through("journalctl", unit, syslog)
     }
 
     /// Through another program that takes the arguments of `journalctl`.
-    pub fn through(program: &str, unit: &str) -> Self {
+    pub fn through(program: &str, unit: &str, syslog: bool) -> Self {
         Self {
             unit: unit.to_owned(),
+            syslog,
             program: program.to_owned(),
             child: None,
             wait: WAITS.0,
@@ -108,6 +111,7 @@ impl Journal {
             .args(["--follow", "--lines=0", "--output=json", "--all", "--quiet"])
             .arg("--output-fields=MESSAGE")
             .arg(format!("--unit={}", self.unit))
+            .args(self.syslog.then_some("_TRANSPORT=syslog"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -172,10 +176,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("journal");
         let script = "#!/bin/sh\n[ \"$6\" = --output-fields=MESSAGE ] || exit 3\n\
-                      echo \"{\\\"MESSAGE\\\":\\\"$7\\\"}\"\n";
+                      echo \"{\\\"MESSAGE\\\":\\\"$7 $8\\\"}\"\n";
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut journal = Journal::through(program.to_str().unwrap(), "pbx.service");
+        let mut journal = Journal::through(program.to_str().unwrap(), "pbx.service", true);
         let (mut messages, mut downs) = (Vec::new(), 0);
         while messages.len() < 2 {
             match journal.next().await {
@@ -187,13 +191,13 @@ mod tests {
                 Entries::Quiet => {}
             }
         }
-        assert_eq!(messages, ["--unit=pbx.service", "--unit=pbx.service"]);
+        assert_eq!(messages, ["--unit=pbx.service _TRANSPORT=syslog"; 2]);
         assert!(downs >= 1);
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_told() {
-        let mut journal = Journal::through("/nonexistent/journalctl", "pbx.service");
+        let mut journal = Journal::through("/nonexistent/journalctl", "pbx.service", false);
         let Entries::Down(why) = journal.next().await else {
             panic!("started")
         };

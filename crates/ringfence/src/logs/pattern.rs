@@ -135,6 +135,11 @@ impl Patterns {
         self.lines.iter().map(|line| line.id.as_str())
     }
 
+    /// Whether they are for what went through syslog alone.
+    pub(super) fn syslog(&self) -> bool {
+        self.layout == Layout::Syslog
+    }
+
     /// What a line says; the first pattern that matches decides.
     pub fn read(&self, text: &str) -> Says<'_> {
         let read = |line: &'_ Line| line.read(text);

@@ -59,6 +59,9 @@ pub(super) enum Layout {
     Plain,
     /// Asterisk's: also as JSON, and lines can be forged by names with line ends.
     Asterisk,
+    /// As they stand, and only what went through syslog: of a journal, what was written to standard output or error is left
+    /// out.
+    Syslog,
 }
 
 /// `[[line]]`.

@@ -87,7 +87,7 @@ impl Reading {
             sieve,
             counts,
         } = self;
-        if patterns.layout == Layout::Plain {
+        if patterns.layout != Layout::Asterisk {
             tell(
                 patterns,
                 counts,

@@ -139,7 +139,7 @@ pub fn follow(logs: &[Settings]) -> Result<(mpsc::Receiver<Heard>, Vec<Gauge>), 
                 }
             }
             Source::Journal(unit) => {
-                let journal = Journal::new(unit);
+                let journal = Journal::new(unit, reading.patterns().syslog());
                 tokio::spawn(entries(journal, reading, gauge, sender));
             }
         }

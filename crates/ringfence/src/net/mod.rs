@@ -5,6 +5,7 @@
 //! with I/O; a current-thread one will do.
 
 mod error;
+mod holder;
 mod interface;
 mod private;
 mod route;
@@ -14,6 +15,7 @@ mod tcp;
 mod watch;
 
 pub use error::NetError;
+pub use holder::listener;
 pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own_addresses};
 pub use private::private_ranges;
 pub use route::{Route, default_gateways, default_route_interfaces, routes};

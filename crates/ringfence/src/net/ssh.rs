@@ -1,12 +1,11 @@
 //! Sessions of the administrator, which a new policy must not cut off.
 
 use std::collections::HashSet;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::NetError;
 use super::tcp::{self, TcpSession};
+use super::{NetError, holder};
 
 /// The names of SSH servers as the kernel shows them. OpenSSH since 9.8 serves a session by a program of its own.
 const SERVERS: [&str; 3] = ["sshd", "sshd-session", "dropbear"];
@@ -77,35 +76,18 @@ fn parse_connection(value: &str) -> Option<TcpSession> {
 /// The inodes of all sockets that processes of these names hold. Processes that end meanwhile, or that may not be
 /// looked into, are left out.
 fn inodes_of(proc: &Path, names: &[&str]) -> HashSet<u64> {
-    let mut inodes = HashSet::new();
-    for process in fs::read_dir(proc).into_iter().flatten().flatten() {
-        let path = process.path();
-        let named = fs::read_to_string(path.join("comm"))
-            .is_ok_and(|name| names.contains(&name.trim_end()));
-        if !named {
-            continue;
-        }
-        for file in fs::read_dir(path.join("fd"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let Ok(target) = fs::read_link(file.path()) else {
-                continue;
-            };
-            let inode: Option<u64> = target
-                .to_str()
-                .and_then(|target| target.strip_prefix("socket:["))
-                .and_then(|target| target.strip_suffix(']'))
-                .and_then(|inode| inode.parse().ok());
-            inodes.extend(inode);
-        }
-    }
-    inodes
+    let named = |process: &PathBuf| {
+        holder::name(process).is_some_and(|name| names.contains(&name.as_str()))
+    };
+    let processes = holder::processes(proc).filter(named);
+    processes
+        .flat_map(|process| holder::sockets(&process).collect::<Vec<_>>())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
 

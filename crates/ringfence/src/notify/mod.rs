@@ -139,6 +139,11 @@ impl Notifier {
     }
 }
 
+/// The ways that the configuration names, as people call them. No secret is in it.
+pub fn ways(config: &Notify, host: &str) -> Vec<String> {
+    Way::all(config, host).iter().map(Way::name).collect()
+}
+
 /// What became of a notice that was only a test.
 #[derive(Debug)]
 pub struct Tried {

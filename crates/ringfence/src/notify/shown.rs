@@ -10,7 +10,7 @@ const CUT: &str = "...";
 /// Whatever a stranger wrote (names, User-Agents, parts of messages) passes here before it stands in a notice.
 pub fn line(text: &str, most: usize) -> String {
     let text = cut(text, most);
-    cut(&terminal::text(&text).replace('\n', "\\n"), most)
+    cut(&terminal::line(&text), most)
 }
 
 /// Lines of at most `most` bytes together: what a terminal might obey is shown as an escape.

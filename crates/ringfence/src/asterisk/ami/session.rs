@@ -271,11 +271,11 @@ impl Session {
         let mut answer = None;
         for one in sifted {
             let message = match one {
-                Sifted::Forged { source } => {
+                Sifted::Forged { source, .. } => {
                     self.tell(Heard::Forged { source }).await;
                     continue;
                 }
-                Sifted::Message(message) => message,
+                Sifted::Message { message, .. } => message,
             };
             let gathered = match gathering.as_mut() {
                 Some(gathering) if answer.is_none() => gathering.take(message),

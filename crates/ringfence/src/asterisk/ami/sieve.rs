@@ -23,9 +23,18 @@ const STRETCH: u64 = 8 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sifted {
     /// A genuine message.
-    Message(Message),
+    Message {
+        /// Which block of the stream it is, from 1.
+        number: u64,
+        /// The message.
+        message: Message,
+    },
     /// An event was forged, and discarded.
     Forged {
+        /// Which block of the stream it began with, from 1.
+        number: u64,
+        /// How many blocks were discarded: its head and its rest too, and what cannot be told from forged.
+        blocks: u64,
         /// Who sent what it came with, where that is certain.
         source: Option<SocketAddr>,
     },
@@ -38,6 +47,8 @@ pub struct Sieve {
     token: String,
     filtered: bool,
     held: VecDeque<Held>,
+    /// Blocks of the stream so far.
+    blocks: u64,
     /// Bytes of the stream so far.
     offset: u64,
     /// Quiet spells so far.
@@ -47,6 +58,8 @@ pub struct Sieve {
 #[derive(Debug)]
 struct Held {
     what: What,
+    /// Which block it is, or began with.
+    number: u64,
     /// Where its block ended.
     end: u64,
     /// Quiet spells when it came.
@@ -62,7 +75,11 @@ enum What {
     /// An event that was cut; whether it was a security event.
     Cut(bool),
     /// The rest of one.
-    Rest(Option<SocketAddr>),
+    Rest {
+        source: Option<SocketAddr>,
+        /// Blocks that went with it.
+        blocks: u64,
+    },
 }
 
 impl Sieve {
@@ -76,6 +93,7 @@ impl Sieve {
             token: token.into(),
             filtered,
             held: VecDeque::new(),
+            blocks: 0,
             offset: 0,
             idle: 0,
         }
@@ -85,6 +103,7 @@ impl Sieve {
     pub fn take(&mut self, message: Message, out: impl FnMut(Sifted)) {
         let start = self.offset;
         self.offset = start.saturating_add(message.size());
+        self.blocks = self.blocks.saturating_add(1);
         if self.ours(&message) {
             self.hold(What::Ours(message));
         } else if shape::rest(&message) {
@@ -115,6 +134,7 @@ impl Sieve {
     /// Takes a block that was too long to be read.
     pub fn skip(&mut self, out: impl FnMut(Sifted)) {
         let start = self.offset;
+        self.blocks = self.blocks.saturating_add(1);
         self.forged(None);
         self.release(start, out);
     }
@@ -148,15 +168,20 @@ impl Sieve {
     fn open(&self) -> bool {
         let last = self.held.iter().rev().find_map(|held| match held.what {
             What::Cut(security) => Some(security),
-            What::Rest(_) => Some(false),
+            What::Rest { .. } => Some(false),
             _ => None,
         });
         last == Some(true)
     }
 
     fn hold(&mut self, what: What) {
-        let (end, idle) = (self.offset, self.idle);
-        self.held.push_back(Held { what, end, idle });
+        let (number, end, idle) = (self.blocks, self.offset, self.idle);
+        self.held.push_back(Held {
+            what,
+            number,
+            end,
+            idle,
+        });
     }
 
     /// A rest: what came since its head is forged, an earlier rest included.
@@ -164,17 +189,30 @@ impl Sieve {
         let head = self
             .held
             .iter()
-            .position(|held| matches!(held.what, What::Cut(_) | What::Rest(_)));
+            .position(|held| matches!(held.what, What::Cut(_) | What::Rest { .. }));
         let from = head.filter(|_| self.filtered).unwrap_or(0);
         // The text that a call is dialled with stands last: it may have forged the rest as well.
         let dialled = !self.filtered
             && self.held.iter().any(
                 |held| matches!(&held.what, What::Event(event) if event.event() == Some("DialBegin")),
             );
-        let since = self.held.split_off(from);
-        let ours = |held: &Held| matches!(held.what, What::Ours(_));
-        self.held.extend(since.into_iter().filter(ours));
-        self.hold(What::Rest(source.filter(|_| !dialled)));
+        let (mut first, mut blocks) = (self.blocks, 1);
+        for held in self.held.split_off(from) {
+            blocks += match held.what {
+                What::Ours(_) => {
+                    self.held.push_back(held);
+                    continue;
+                }
+                What::Event(_) | What::Cut(_) => 1,
+                What::Rest { blocks, .. } => blocks,
+            };
+            first = first.min(held.number);
+        }
+        let source = source.filter(|_| !dialled);
+        self.hold(What::Rest { source, blocks });
+        if let Some(rest) = self.held.back_mut() {
+            rest.number = first;
+        }
     }
 
     /// Lets out what no rest can belong to any more; the last block began at `start`.
@@ -185,10 +223,18 @@ impl Sieve {
             if !(seen || quiet || matches!(held.what, What::Ours(_))) {
                 break;
             }
+            let number = held.number;
+            let forged = |blocks, source| Sifted::Forged {
+                number,
+                blocks,
+                source,
+            };
             match self.held.pop_front().map(|held| held.what) {
-                Some(What::Ours(message) | What::Event(message)) => out(Sifted::Message(message)),
-                Some(What::Cut(_)) => out(Sifted::Forged { source: None }),
-                Some(What::Rest(source)) => out(Sifted::Forged { source }),
+                Some(What::Ours(message) | What::Event(message)) => {
+                    out(Sifted::Message { number, message });
+                }
+                Some(What::Cut(_)) => out(forged(1, None)),
+                Some(What::Rest { source, blocks }) => out(forged(blocks, source)),
                 None => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use anyhow::Context as _;
 
 use super::super::{Format, Global, Usage};
 use super::parsed::Parsed;
-use crate::asterisk::ami::{Framed, Framing, Kind, Message};
+use crate::asterisk::ami::{Framed, Framing, Sieve, Sifted};
 use crate::asterisk::security::{Event, Sight, What};
 use crate::logs::{By, Counts, LONGEST, Lines, Of, Reading, Says, Told};
 
@@ -108,9 +109,7 @@ fn log(
             lines,
             source,
         } => {
-            let whose = source.map_or_else(|| "an unknown sender".into(), |s| s.to_string());
-            let text = format!("{lines} lines forged by a name of {whose}");
-            parsed.doubtful(number, &text);
+            parsed.doubtful(number, &forged(lines, "lines", source));
         }
     };
     pieces(from, |bytes| {
@@ -134,62 +133,70 @@ fn event_of<'t>(id: &'t str, text: &'t str) -> &'t str {
     }
 }
 
+/// A recording has no quiet spells: up to 8 KiB that stand before a forgery are discarded with it.
 fn stream(from: impl Read, out: impl Write, format: Format) -> anyhow::Result<()> {
     let mut parsed = Parsed::new(out, format);
     let (mut framing, mut counts) = (Framing::default(), Counts::default());
+    // Nobody knows whether Asterisk dropped events where this was recorded, nor what the answers were called.
+    let mut sieve = Sieve::new("", false);
+    let mut done = Ok(());
+    let mut tell = |counts: &mut Counts, sifted| {
+        let told = block(sifted, counts, &mut parsed);
+        done = std::mem::replace(&mut done, Ok(())).and(told);
+    };
     pieces(from, |bytes| {
-        let mut done = Ok(());
         framing.read(bytes, |framed| {
-            let told = block(framed, &mut counts, &mut parsed);
-            done = std::mem::replace(&mut done, Ok(())).and(told);
+            counts.lines += u64::from(!matches!(framed, Framed::Greeting(_)));
+            match framed {
+                Framed::Greeting(_) => {}
+                Framed::Message(message) => sieve.take(message, |one| tell(&mut counts, one)),
+                Framed::TooLong => sieve.skip(|one| tell(&mut counts, one)),
+            }
         });
-        done
+        Ok(())
     })?;
+    sieve.finish(framing.within_rest(), |one| tell(&mut counts, one));
+    done?;
+    let told = counts.counted + counts.doubtful + counts.forged;
+    counts.nothing = counts.lines.saturating_sub(told);
     parsed.finish(counts, "blocks")?;
     Ok(())
 }
 
-fn block(framed: Framed, counts: &mut Counts, parsed: &mut Parsed<impl Write>) -> io::Result<()> {
-    let message = match framed {
-        Framed::Greeting(_) => return Ok(()),
-        Framed::Message(message) => message,
-        Framed::TooLong => Message::default(),
-    };
-    counts.lines += 1;
-    let number = counts.lines;
-    let sight = match Event::of_message(&message) {
-        Ok(event) => event.and_then(|event| Sight::of_event(&event)),
-        Err(why) => {
-            counts.doubtful += 1;
-            parsed.doubtful(number, &format!("{}: {why}", message.event().unwrap_or("")));
+fn block(sifted: Sifted, counts: &mut Counts, parsed: &mut Parsed<impl Write>) -> io::Result<()> {
+    let (number, message) = match sifted {
+        Sifted::Message { number, message } => (number, message),
+        Sifted::Forged {
+            number,
+            blocks,
+            source,
+        } => {
+            counts.forged += blocks;
+            parsed.doubtful(number, &forged(blocks, "blocks", source));
             return Ok(());
         }
     };
-    match (sight, message.kind()) {
-        (Some(sight), kind) => {
-            let challenged = sight.what == What::Challenged;
-            let count = if challenged {
-                &mut counts.nothing
-            } else {
-                &mut counts.counted
-            };
-            *count += 1;
-            let name = match kind {
-                Kind::Event(name) => name,
-                _ => "",
-            };
-            parsed.sight(number, name, &sight)
-        }
-        (None, Kind::Rest) => {
-            counts.unknown += 1;
-            parsed.unknown(number, &format!("{message:?}"));
-            Ok(())
-        }
-        (None, _) => {
-            counts.nothing += 1;
+    let name = message.event().unwrap_or_default();
+    match Event::of_message(&message) {
+        Ok(event) => match event.and_then(|event| Sight::of_event(&event)) {
+            Some(sight) => {
+                counts.counted += u64::from(sight.what != What::Challenged);
+                parsed.sight(number, name, &sight)
+            }
+            None => Ok(()),
+        },
+        Err(why) => {
+            counts.doubtful += 1;
+            parsed.doubtful(number, &format!("{name}: {why}"));
             Ok(())
         }
     }
+}
+
+/// So many lines or blocks were forged.
+fn forged(count: u64, unit: &str, source: Option<SocketAddr>) -> String {
+    let whose = source.map_or_else(|| "an unknown sender".into(), |s| s.to_string());
+    format!("{count} {unit} forged by a name of {whose}")
 }
 
 #[cfg(test)]
@@ -257,6 +264,43 @@ mod tests {
         let shown = String::from_utf8(out).unwrap();
         assert!(shown.contains("Attempts: 3 probe\n"), "{shown}");
         assert_eq!(shown.matches("InvalidAccountID").count(), 3, "{shown}");
+    }
+
+    /// An event of a caller without an account, as Asterisk writes it.
+    fn invalid(account: &str, source: &str) -> String {
+        format!(
+            "Event: InvalidAccountID\r\nPrivilege: security,all\r\nEventTV: 2026-11-21T02:06:16.801+0000\r\n\
+             Severity: Error\r\nService: PJSIP\r\nEventVersion: 1\r\nAccountID: {account}\r\nSessionID: 5-1\r\n\
+             LocalAddress: IPV4/UDP/192.0.2.10/5060\r\nRemoteAddress: IPV4/UDP/{source}/5060\r\n\r\n"
+        )
+    }
+
+    #[test]
+    fn what_a_name_forged_in_a_stream_is_counted_and_no_attempt() {
+        let victim = invalid("1001", "198.51.100.77");
+        let name = format!("x\r\nSessionID: s\r\n\r\n{victim}{victim}y");
+        let before = invalid("1", "203.0.113.8").repeat(100);
+        let recorded = format!("{before}{}{before}", invalid(&name, "203.0.113.9"));
+        let mut out = Vec::new();
+        stream(recorded.as_bytes(), &mut out, Format::Text).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert!(!shown.contains("198.51.100.77"), "{shown}");
+        assert!(
+            shown.contains("forged by a name of 203.0.113.9:5060"),
+            "{shown}"
+        );
+        // The head, two forged events and the rest; what stands close before them cannot be told from forged.
+        let close = 8 * 1024 / invalid("1", "203.0.113.8").len() as u64;
+        let forged = shown.split_once(" are doubtful, ").unwrap().1;
+        let forged: u64 = forged.split_once(" forged").unwrap().0.parse().unwrap();
+        assert!((4..=5 + close).contains(&forged), "{shown}");
+        let counted = 200 + 4 - forged;
+        assert!(
+            shown.contains(&format!(
+                "\n204 blocks: {counted} say something that counts, 0 nothing"
+            )),
+            "{shown}"
+        );
     }
 
     #[test]

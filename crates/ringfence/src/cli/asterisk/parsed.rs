@@ -142,7 +142,7 @@ impl<W: Write> Parsed<W> {
                 writeln!(self.out, "\n{title}, the first {}:", lines.len())?;
             }
             for (line, text) in lines {
-                writeln!(self.out, "{line:>8}  {}", escaped(text))?;
+                writeln!(self.out, "{line:>8}  {}", terminal::line(text))?;
             }
         }
         Ok(())
@@ -195,12 +195,12 @@ impl<W: Write> Parsed<W> {
                     "{line:>8}  {word:<13}  {source:<24}  {event:<23}  {account}"
                 )?;
             }
-            let account = account.as_deref().map(escaped).unwrap_or_default();
+            let account = account.as_deref().map(terminal::line).unwrap_or_default();
             let source = match source.port() {
                 0 => source.ip().to_string(),
                 _ => source.to_string(),
             };
-            let event = escaped(&row.event);
+            let event = terminal::line(&row.event);
             writeln!(
                 self.out,
                 "{:>8}  {counts_as:<13}  {source:<24}  {event:<23}  {account}",
@@ -223,9 +223,4 @@ fn keep(lines: &mut Vec<(u64, String)>, line: u64, text: &str) {
         let open = end.and_then(|end| text.get(..end)).unwrap_or(text);
         lines.push((line, open.chars().take(WIDTH).collect()));
     }
-}
-
-/// A text of strangers on one line, which a terminal does not obey.
-fn escaped(text: &str) -> String {
-    terminal::text(&text.replace('\n', "\\n")).into_owned()
 }

@@ -25,7 +25,7 @@ fn sift(stream: &str, filtered: bool) -> Vec<Sifted> {
 fn messages(sifted: &[Sifted]) -> Vec<&Message> {
     fn message(sifted: &Sifted) -> Option<&Message> {
         match sifted {
-            Sifted::Message(message) => Some(message),
+            Sifted::Message { message, .. } => Some(message),
             Sifted::Forged { .. } => None,
         }
     }
@@ -34,8 +34,8 @@ fn messages(sifted: &[Sifted]) -> Vec<&Message> {
 
 fn sources(sifted: &[Sifted]) -> Vec<Option<SocketAddr>> {
     let source = |sifted: &Sifted| match sifted {
-        Sifted::Message(_) => None,
-        Sifted::Forged { source } => Some(*source),
+        Sifted::Message { .. } => None,
+        Sifted::Forged { source, .. } => Some(*source),
     };
     sifted.iter().filter_map(source).collect()
 }
@@ -109,6 +109,14 @@ fn a_whole_forged_event_within_a_name_does_not_get_out_and_its_sender_is_told() 
         .collect();
     assert_eq!(accounts, [Some("1"), Some("2")]);
     assert_eq!(sources(&sifted), [sender()]);
+    let numbers: Vec<_> = sifted
+        .iter()
+        .map(|sifted| match sifted {
+            Sifted::Message { number, .. } => (*number, 1),
+            Sifted::Forged { number, blocks, .. } => (*number, *blocks),
+        })
+        .collect();
+    assert_eq!(numbers, [(1, 1), (2, 4), (6, 1)]);
 }
 
 #[test]
@@ -159,7 +167,7 @@ fn answers_to_our_actions_are_not_held_nor_discarded() {
     let answer = || Message::from_lines(["Response: Success", "ActionID: 5e1f-1"]);
     let mut all = Vec::new();
     sieve.take(answer(), |sifted| all.push(sifted));
-    assert_eq!(all, [Sifted::Message(answer())]);
+    assert_eq!(messages(&all), [&answer()]);
     let guessed = Message::from_lines(["Response: Success", "ActionID: 1"]);
     sieve.take(guessed, |sifted| all.push(sifted));
     assert_eq!(all.len(), 1);
