@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ringfence_core::trust::account_digest;
+
 use super::dice::Dice;
+use super::iax2::line::{Line, USERS};
 use super::talk::{PEERS, Talk};
-use super::{Carrier, LEARNING, host};
+use super::{Carrier, LEARNING, host, iax2_host};
 use crate::{Both, at, frames, privileged};
 
-/// Conversations that are under way at once.
+/// Conversations that are under way at once: of SIP, and of IAX2.
 const CALLS: usize = 40;
+const LINES: usize = 20;
 
 /// Most bytes of text that leave at once: test runs of an skb take a page, less what frames it.
 const LEAVING: usize = 3600;
@@ -44,11 +48,14 @@ fn generated_conversations_teach_both_the_same() {
     let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
     let clock = SystemTime::now().duration_since(UNIX_EPOCH);
     let seed = number("RINGFENCE_SEED").unwrap_or(clock.map_or(1, |time| time.as_secs()));
-    let frames = number("RINGFENCE_CASES").unwrap_or(3000);
+    let frames = number("RINGFENCE_CASES").unwrap_or(6000);
     println!("RINGFENCE_SEED={seed}");
     let mut dice = Dice(seed);
     let mut both = Both::new(LEARNING);
     let mut talks: Vec<Talk> = (0..CALLS).map(|n| Talk::new(&mut dice, n)).collect();
+    let mut lines: Vec<Line> = (0..LINES).map(|_| Line::new(&mut dice)).collect();
+    let iax2 = USERS.map(|user| account_digest(user.as_bytes()));
+    let mut iax2_registered = false;
     let mut reasons = BTreeMap::new();
     let mut most = [0; 4];
     for n in 0..frames {
@@ -57,12 +64,19 @@ fn generated_conversations_teach_both_the_same() {
             let place = dice.below(CALLS);
             talks[place] = Talk::new(&mut dice, CALLS + n as usize);
         }
-        let (frame, ours) = frame(&mut dice, &mut talks);
+        if dice.once_in(60) {
+            lines[dice.below(LINES)] = Line::new(&mut dice);
+        }
+        let (frame, ours) = if dice.once_in(2) {
+            iax2_frame(&mut dice, &mut lines)
+        } else {
+            frame(&mut dice, &mut talks)
+        };
         if ours {
             both.leaves(&frame);
         } else {
-            let (_, reason) = both.judge(&frame);
-            *reasons.entry(reason.name()).or_insert(0) += 1;
+            let (service, reason) = both.judge(&frame);
+            *reasons.entry((service, reason.name())).or_insert(0) += 1;
         }
         if n % 50 == 49 || n + 1 == frames {
             both.tables_are_equal(&format!("after {} frames", n + 1));
@@ -75,13 +89,33 @@ fn generated_conversations_teach_both_the_same() {
             memory.bans().len(),
         ];
         most = [0, 1, 2, 3].map(|n| most[n].max(sizes[n]));
+        let accounts = memory.accounts();
+        iax2_registered |= iax2.iter().any(|user| accounts.contains_key(user));
     }
     println!("{reasons:?}; standings, contacts, accounts, bans: {most:?}");
     let learned = most[..3].iter().all(|size| *size != 0);
     assert!(learned, "nothing was learned: {most:?}");
+    assert!(iax2_registered, "nobody registered over IAX2");
 }
 
-/// The next frame of some conversation, and whether it leaves.
+/// The next frame of some conversation of IAX2, and whether it leaves.
+fn iax2_frame(dice: &mut Dice, lines: &mut [Line]) -> (Vec<u8>, bool) {
+    let line = &mut lines[dice.below(LINES)];
+    let mut peer = line.peer;
+    if dice.once_in(25) {
+        peer = at(dice.of(&PEERS));
+    }
+    let (bytes, ours) = line.next(dice);
+    let us = iax2_host(peer);
+    let (from, to) = if ours { (us, peer) } else { (peer, us) };
+    let mut frame = frames::udp(from, to, &bytes);
+    if dice.once_in(12) {
+        harm(dice, &mut frame, if peer.is_ipv4() { 34 } else { 54 });
+    }
+    (frame, ours)
+}
+
+/// The next frame of some conversation of SIP, and whether it leaves.
 fn frame(dice: &mut Dice, talks: &mut [Talk]) -> (Vec<u8>, bool) {
     let talk = &mut talks[dice.below(CALLS)];
     let mut peer = talk.peer;

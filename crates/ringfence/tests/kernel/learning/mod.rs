@@ -3,6 +3,7 @@
 
 mod dice;
 mod generated;
+mod iax2;
 mod message;
 mod story;
 mod talk;
@@ -33,6 +34,12 @@ name  = "sip"
 kind  = "sip"
 ports = ["udp/5060", "tcp/5060"]
 from  = "countries"
+
+[[service]]
+name  = "iax"
+kind  = "iax2"
+ports = ["udp/4569"]
+from  = "countries"
 "#;
 
 /// What carries a message.
@@ -52,7 +59,7 @@ impl Carrier {
     }
 }
 
-/// This host's end of what is said with `peer`.
+/// This host's end of what is said with `peer` over SIP.
 fn host(peer: SocketAddr) -> SocketAddr {
     let text = if peer.is_ipv4() {
         "192.0.2.10:5060"
@@ -60,6 +67,11 @@ fn host(peer: SocketAddr) -> SocketAddr {
         "[2001:db8:1::10]:5060"
     };
     crate::at(text)
+}
+
+/// The same over IAX2.
+fn iax2_host(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(host(peer).ip(), 4569)
 }
 
 impl Both {
@@ -71,6 +83,16 @@ impl Both {
     /// This host sends a text.
     fn says(&mut self, carrier: Carrier, to: SocketAddr, text: &[u8]) {
         self.leaves(&carrier.frame(host(to), to, text));
+    }
+
+    /// An IAX2 frame comes in; the reason that both agree on.
+    fn hears_iax2(&mut self, from: SocketAddr, frame: &[u8]) -> Reason {
+        self.judge(&frames::udp(from, iax2_host(from), frame)).1
+    }
+
+    /// This host sends an IAX2 frame.
+    fn says_iax2(&mut self, to: SocketAddr, frame: &[u8]) {
+        self.leaves(&frames::udp(iax2_host(to), to, frame));
     }
 
     /// A frame leaves; whether both drop it.

@@ -1,7 +1,9 @@
 //! Mutated packets of every kind against the judge, for `RINGFENCE_FUZZ_SECONDS` (3 by default) a
 //! test: nothing panics, and what is promised of every verdict holds.
 
+#[path = "../bench/mod.rs"]
 mod bench;
+mod iax2;
 
 use std::time::{Duration, Instant};
 
@@ -104,12 +106,16 @@ fn busy() -> World {
     world
 }
 
-/// Mutates copies of `seeds` until the time is over, and judges each.
-fn run(seeds: &[Vec<u8>], from: usize) {
+/// How long to go on.
+fn limit() -> Duration {
     let seconds = std::env::var("RINGFENCE_FUZZ_SECONDS").ok();
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(3);
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let mut world = busy();
+    Duration::from_secs(seconds)
+}
+
+/// Mutates copies of `seeds` until the time is over, and judges each.
+fn run(world: &mut World, seeds: &[Vec<u8>], from: usize) {
+    let end = Instant::now() + limit();
     let mut random = Random(0x5eed);
     let mut count = 0;
     while Instant::now() < end {
@@ -141,6 +147,7 @@ fn packets() {
     let data = udp(5060, port::SIP, &register("z9hG4bK1"));
     let fragment = udp(5060, port::SIP, &register("z9hG4bK1").repeat(3));
     run(
+        &mut busy(),
         &[
             ethernet(&[], &ipv4(SOURCE, UDP, &[], 0, &data)),
             ethernet(&[0x88a8, 0x8100], &ipv4(SOURCE, UDP, &[1; 12], 0, &data)),
@@ -196,7 +203,7 @@ fn texts() {
     for seed in &mut seeds {
         seed[16..18].copy_from_slice(&[0, 0]);
     }
-    run(&seeds, 42);
+    run(&mut busy(), &seeds, 42);
 }
 
 #[test]
@@ -220,7 +227,7 @@ fn greetings() {
             seeds.push(frame);
         }
     }
-    run(&seeds, 54);
+    run(&mut busy(), &seeds, 54);
 }
 
 proptest! {
