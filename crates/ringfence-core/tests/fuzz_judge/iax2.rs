@@ -6,7 +6,7 @@ use ringfence_core::limit::Limit;
 use ringfence_core::packet::Link;
 use ringfence_core::reason::Action;
 
-use crate::bench::packet::{HOME, SOURCE, SOURCE6, UDP, ethernet, ipv4, ipv6, udp};
+use crate::bench::packet::{SOURCE, UDP, ethernet, ipv4, ipv6, udp};
 use crate::bench::{SECOND, World, port};
 use crate::{Random, busy, limit, run};
 
@@ -54,7 +54,7 @@ fn asked() -> Vec<Vec<u8>> {
         ),
         full(6, 5, [5, 77], &[(CAUSE, b"bye")]),
         full(2, 4, [5, 77], &[(1, &[9; 160])]),
-        full(6, 13, [5, 0], &[(0xee, b""); 64]),
+        full(6, 13, [5, 0], &[(0xee, &b""[..]); 64]),
         [&[0, 5, 0, 20][..], &[9; 160]].concat(),
         [&[0, 0, 1, 1, 0, 0, 0, 9, 0, 4, 0, 5, 0, 20][..], &[9; 4]].concat(),
     ];
