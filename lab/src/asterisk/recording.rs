@@ -46,6 +46,16 @@ impl Recording {
         }
     }
 
+    /// Reads `NAME.rx` of a folder: what was received, without when it was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn received(folder: &Path, name: &str) -> io::Result<Self> {
+        let bytes = std::fs::read(folder.join(format!("{name}.rx")))?;
+        let steps = vec![Step::Received(bytes)];
+        Ok(Self { steps })
+    }
+
     /// Every block that was received without an answer's ActionID, the greeting and the goodbye left out.
     pub fn events(&self) -> Vec<u8> {
         let received = self.steps.iter().filter_map(|step| match step {

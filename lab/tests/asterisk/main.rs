@@ -47,7 +47,7 @@ fn folder(name: &str) -> PathBuf {
 /// The events of a recording of chan_pjsip, as they are under TLS where `tls` says so: that is what the recordings do not
 /// have and packets do not show.
 fn events(name: &str, tls: bool) -> Vec<u8> {
-    let recording = Recording::load(&folder("events"), name).unwrap();
+    let recording = Recording::received(&folder("events"), name).unwrap();
     let text = String::from_utf8(recording.events()).unwrap();
     let text = if tls {
         text.replace("IPV4/UDP/", "IPV4/TLS/")
