@@ -8,8 +8,8 @@ use ringfence_lab::{Asking, Kamailio, Lab, Netns, Outside, Peer, Setup, Subnets,
 
 use crate::{at, guard, is_answered, passed, phone, policy, registers, told, until};
 
-const SOLICITED: Duration = Duration::from_secs(5);
-const TRUST: &str = "[trust]\nsolicited = \"5s\"\n";
+const SOLICITED: Duration = Duration::from_secs(8);
+const TRUST: &str = "[trust]\nsolicited = \"8s\"\n";
 const PROVIDER: &str = "198.19.7.10";
 /// From where the provider calls: its registrar answers on port 5060.
 const CALLS_FROM: &str = "198.19.7.10:5070";
