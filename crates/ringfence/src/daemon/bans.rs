@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::state::Daemon;
 use crate::control::{Answer, listing};
-use crate::engine::xdp::boot_time;
+use crate::engine::boot_time;
 use crate::store::{Ban, PastBans};
 use crate::tables;
 use crate::trust::{earlier, net_of};

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::state::Daemon;
 use crate::control::Answer;
-use crate::engine::xdp::FenceError;
+use crate::engine::FenceError;
 use crate::tables;
 
 impl Daemon {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::state::Daemon;
-use crate::engine::xdp::{Attached, Fence, FenceError};
+use crate::engine::{Attached, Engine, FenceError};
 use crate::net::{Interface, LinkType, XdpMode};
 
 const NOT_THERE: &str = "not there";
@@ -36,7 +36,11 @@ impl Guarded {
     }
 
     /// Attaches the programs to the interface that was found under the name, where they are not.
-    fn attach(&mut self, fence: &mut Fence, found: Option<&Interface>) -> Result<(), FenceError> {
+    fn attach(
+        &mut self,
+        fence: &mut dyn Engine,
+        found: Option<&Interface>,
+    ) -> Result<(), FenceError> {
         let name = &self.name;
         let Some(found) = found else {
             if self.how != NOT_THERE {
@@ -103,6 +107,7 @@ fn how(attached: &Attached, found: &Interface) -> String {
         Attached::TakenOver if xdp.is_some_and(|xdp| xdp.mode == XdpMode::Generic) => {
             "generic, taken over".to_owned()
         }
+        Attached::Queued(first, last) => format!("queued by nftables, {first} to {last}"),
         Attached::TakenOver => "driver, taken over".to_owned(),
     }
 }
@@ -152,7 +157,7 @@ impl Daemon {
             let interfaces = self.watch.interfaces();
             let found = interfaces.iter().find(|found| found.name == known.name);
             // The others are guarded all the same.
-            if let Err(error) = known.attach(&mut self.fence, found) {
+            if let Err(error) = known.attach(&mut *self.fence, found) {
                 failed.get_or_insert(error);
             }
         }

@@ -6,6 +6,7 @@ mod asterisk;
 mod bans;
 mod beside;
 mod dialplan;
+mod engine;
 mod event;
 mod forget;
 mod fraud;
@@ -32,13 +33,10 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ringfence_core::event::Event;
-use ringfence_core::trust::Lesson;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
-use zerocopy::FromBytes;
 
 pub use event::Record;
 pub use options::{CONFIG, Options};
@@ -46,7 +44,7 @@ pub use state::Daemon;
 
 use crate::config::Mode;
 use crate::control::{Answer, Request, serve};
-use crate::engine::xdp::{check_privilege, readiness};
+use crate::engine::Heard;
 use crate::net::{self, Change};
 
 /// How often bans and lists are looked after.
@@ -73,8 +71,6 @@ enum End {
 
 /// Runs until it is told to end.
 pub fn run(options: Options) -> Result<()> {
-    // Before anything is opened: what else is missing follows from this.
-    check_privilege()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -95,16 +91,11 @@ async fn guard(options: Options) -> Result<()> {
     let listening = serve::listen(&socket, asked)
         .with_context(|| format!("cannot listen at {}", socket.display()));
     let listening = listening.inspect_err(|_| daemon.give_up())?;
-    let ring = daemon
-        .fence
-        .take_events()
-        .context("the program inside this binary has no EVENTS; build it again")?;
-    let mut ring = readiness(ring)?;
-    let lessons = daemon
-        .fence
-        .take_lessons()
-        .context("the program inside this binary has no LESSONS; build it again")?;
-    let mut lessons = readiness(lessons)?;
+    let heard = daemon.fence.hear()?;
+    let Heard {
+        mut events,
+        mut lessons,
+    } = heard.context("the program inside this binary has no ring of events; build it again")?;
     let mut tend = tokio::time::interval(TEND);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut destroyed = 0;
@@ -156,14 +147,8 @@ async fn guard(options: Options) -> Result<()> {
                 // A client that left does not want it.
                 let _ = asked.reply.send(answers);
             }
-            ready = ring.readable_mut() => {
-                let mut ready = ready?;
-                // So many at a time that the rest of the loop has its turn in a flood.
-                let mut room = 256;
-                while room > 0 && let Some(item) = ready.get_inner_mut().next() {
-                    room -= 1;
-                    let Ok(event) = Event::read_from_bytes(&item) else { continue };
-                    drop(item);
+            some = events.some() => {
+                for event in some? {
                     if let Some((src, dst)) = daemon.hear(&event)? && destroyed < DESTROYED {
                         destroyed += 1;
                         tokio::task::spawn_blocking(move || {
@@ -173,21 +158,10 @@ async fn guard(options: Options) -> Result<()> {
                         });
                     }
                 }
-                if room > 0 {
-                    ready.clear_ready();
-                }
             }
-            ready = lessons.readable_mut() => {
-                let mut ready = ready?;
-                let mut room = 256;
-                while room > 0 && let Some(item) = ready.get_inner_mut().next() {
-                    room -= 1;
-                    let Ok(lesson) = Lesson::read_from_bytes(&item) else { continue };
-                    drop(item);
+            some = lessons.some() => {
+                for lesson in some? {
                     daemon.learn(&lesson)?;
-                }
-                if room > 0 {
-                    ready.clear_ready();
                 }
             }
             change = daemon.watch.next() => {

@@ -27,7 +27,7 @@ use super::witness::Witness;
 use crate::config::{AddressRange, Config, Mode};
 use crate::control::{Answer, serve};
 use crate::country::CountryData;
-use crate::engine::xdp::{Fate, Fence, Lists, boot_time};
+use crate::engine::{Engine, Lists, boot_time};
 use crate::net::{self, Watch};
 use crate::notify::{Notice, NoticeKind};
 use crate::store::{Ban, CountryRule, ListKind, Store};
@@ -44,7 +44,7 @@ const LOUDEST: usize = 1_000;
 pub struct Daemon {
     pub(super) options: Options,
     pub(super) config: Config,
-    pub(super) fence: Fence,
+    pub(super) fence: Box<dyn Engine>,
     pub(super) store: Store,
     pub(super) watch: Watch,
     pub(super) names: Names,
@@ -93,18 +93,7 @@ impl Daemon {
             );
         }
         let watch = Watch::start().await?;
-        let mut fence = Fence::load(&config.bpffs, false)?;
-        if fence.taken_over() {
-            info!("took over the fence of an earlier daemon");
-        }
-        for map in fence.inherit()? {
-            match map.fate {
-                Fate::Copied(_) => info!("{map}"),
-                Fate::OtherShape | Fate::Unknown => {
-                    warn!("{map}")
-                }
-            }
-        }
+        let fence = super::engine::load(&config)?;
         let mut store = opened.store;
         let trust = Trust::load(&mut store, fence.taken_over())?;
         let asterisk = Asterisk::new(&config);
@@ -170,7 +159,7 @@ impl Daemon {
     }
 
     /// After a start that failed: no fence stays that nobody looks after. One of an earlier daemon stands on.
-    pub fn give_up(&self) {
+    pub fn give_up(&mut self) {
         if !self.fence.stood()
             && let Err(error) = self.fence.take_down()
         {

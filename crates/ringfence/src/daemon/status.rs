@@ -14,7 +14,7 @@ use super::state::Daemon;
 use crate::config::{Mode, Period};
 use crate::control::Answer;
 use crate::country::CountryData;
-use crate::engine::xdp::boot_time;
+use crate::engine::boot_time;
 
 impl Daemon {
     /// How the fence stands, in few words.
@@ -146,7 +146,7 @@ impl Daemon {
         }
         text.push_str(&format!(
             "\nprefixes listed (lists, trunks, proxies, own addresses): {}; bans: {}",
-            self.fence.listed(),
+            self.fence.lists().len(),
             self.bans.len(),
         ));
         let age = self
@@ -174,7 +174,7 @@ impl Daemon {
                 "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
                 "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),
                 "countries": countries,
-                "tables": { "listed": self.fence.listed(), "bans": self.bans.len() },
+                "tables": { "listed": self.fence.lists().len(), "bans": self.bans.len() },
                 "events": {
                     "reported": event(EventCount::Reported), "sampled": event(EventCount::Sampled),
                     "limited": event(EventCount::Limited), "lost": event(EventCount::Lost),

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::state::Daemon;
 use crate::config::{Config, Mode};
 use crate::control::Answer;
-use crate::engine::xdp::boot_time;
+use crate::engine::boot_time;
 
 /// What to do once a trial is over.
 const AGAIN: &str = "`ringfence reload --confirm 60s` begins another";
@@ -90,7 +90,7 @@ impl Daemon {
             "reloaded: {mode}{}\nservices: {}, prefixes listed: {}",
             self.trial.tell()?,
             self.config.services.len(),
-            self.fence.listed()
+            self.fence.lists().len()
         );
         if let Some(warning) = &warning {
             text.push_str(&format!("\nwarning: {warning}"));

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::state::Daemon;
 use crate::config::Config;
-use crate::engine::xdp::{FenceError, boot_time};
+use crate::engine::{FenceError, boot_time};
 use crate::store::{Fact, Store, StoreError};
 use crate::tables;
 use crate::trust::{

@@ -4,7 +4,8 @@ use std::fs;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{SchedClassifier, TcAttachType};
-use ringfence::engine::xdp::{Fate, Fence, Lists, boot_time};
+use ringfence::engine::xdp::{Fate, Fence};
+use ringfence::engine::{Engine as _, Lists, boot_time};
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Cause};
 use ringfence_core::control::LAYOUT;

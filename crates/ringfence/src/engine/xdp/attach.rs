@@ -7,25 +7,16 @@ use std::path::{Path, PathBuf};
 
 use super::raw::{FLAG_DRIVER, FLAG_GENERIC, Link};
 use super::{Fence, FenceError, Pins, egress};
-
-/// How the program came to an interface.
-#[derive(Debug)]
-pub enum Attached {
-    /// Attached in the driver.
-    Driver,
-    /// Attached in the network stack, since the driver refused.
-    Generic {
-        /// What the driver's mode was answered.
-        why: io::Error,
-    },
-    /// In the place of the program of an earlier daemon, where that was.
-    TakenOver,
-}
+use crate::engine::Attached;
 
 impl Fence {
     /// Attaches the program to an interface and pins it there. Where a link is pinned already, by this or by another
     /// layout, the program in it is replaced: no packet passes unjudged.
-    pub fn attach(&self, interface: &str, index: u32) -> Result<Attached, FenceError> {
+    pub(super) fn attach_ingress(
+        &self,
+        interface: &str,
+        index: u32,
+    ) -> Result<Attached, FenceError> {
         let program = self.program()?;
         self.adopt(Pins::link, interface, index)?;
         let path = self.pins.link(interface);
@@ -85,7 +76,7 @@ impl Fence {
     }
 
     /// Detaches from an interface that is no longer guarded.
-    pub fn detach(&self, interface: &str) -> Result<(), FenceError> {
+    pub(super) fn detach_from(&self, interface: &str) -> Result<(), FenceError> {
         egress::detach_filter(interface);
         for path in [self.pins.link(interface), self.pins.egress(interface)] {
             if let Err(source) = fs::remove_file(&path)
@@ -99,11 +90,6 @@ impl Fence {
             }
         }
         Ok(())
-    }
-
-    /// The interfaces with a pinned link.
-    pub fn attached(&self) -> Vec<String> {
-        self.pins.interfaces()
     }
 }
 

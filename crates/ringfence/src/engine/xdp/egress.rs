@@ -17,7 +17,7 @@ const HANDLE: TcHandle = TcHandle::new(0, 1);
 impl Fence {
     /// Attaches the program for what this host sends to an interface, so that it stays there without the daemon. Where
     /// it is attached already, by this or an earlier daemon, of whatever layout, the program is replaced.
-    pub fn attach_egress(&mut self, interface: &str, index: u32) -> Result<(), FenceError> {
+    pub(super) fn attach_sent(&mut self, interface: &str, index: u32) -> Result<(), FenceError> {
         self.adopt(Pins::egress, interface, index)?;
         let path = self.pins.egress(interface);
         let program = self.egress_program()?;

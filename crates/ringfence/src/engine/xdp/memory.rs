@@ -12,7 +12,7 @@ use super::{Fence, FenceError};
 impl Fence {
     /// Bytes of kernel memory of all maps, as the kernel counts them. One that fills only as it is needed counts with all
     /// that it may come to need, on kernels before 6.4.
-    pub fn memory(&self) -> Result<u64, FenceError> {
+    pub(super) fn locked_memory(&self) -> Result<u64, FenceError> {
         let mut sum = 0;
         for (name, _) in MAPS.iter().chain([&EVENTS, &LESSONS]) {
             let failed = |source| FenceError::Map {

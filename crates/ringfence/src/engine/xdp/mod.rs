@@ -1,24 +1,19 @@
 //! The judge in the kernel: the XDP program, its maps, and where they are pinned.
 
 mod attach;
-mod charge;
-mod clock;
 mod egress;
-mod error;
+mod engine;
 mod fence;
-mod forgive;
 mod layout;
 mod memory;
 mod pins;
 mod raw;
+mod tables;
 mod upgrade;
 
-pub use attach::Attached;
-pub use clock::{boot_time, check_privilege};
-pub use error::FenceError;
-pub use fence::{Counts, Fence, Lists};
+pub use super::FenceError;
+pub use fence::Fence;
 pub use pins::Pins;
-pub use raw::readiness;
 pub use upgrade::{Fate, Inherited};
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use ringfence_core::bench::Ban;
 use ringfence_core::control::LAYOUT;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::clock::boot_time;
 use super::layout::{EVENTS, LESSONS, MAPS, Shape};
 use super::raw::Table;
 use super::{Fence, FenceError, Pins, egress};
+use crate::engine::{Engine as _, boot_time};
 
 /// A map whose elements are copied out of other layouts.
 struct Heir {
@@ -110,7 +110,7 @@ impl Fence {
 
     /// Removes the pins of other layouts, once no interface needs their links, and the filters of interfaces that are no
     /// longer guarded; the bans that their programs made up to the end are copied before.
-    pub fn leave_others(&mut self) -> Result<(), FenceError> {
+    pub(super) fn leave_others_behind(&mut self) -> Result<(), FenceError> {
         for other in self.pins.others()? {
             if heir(&other, "BANS").is_ok() {
                 self.inherit_bans(&other)?;

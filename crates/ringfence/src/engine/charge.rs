@@ -2,10 +2,9 @@
 
 use ringfence_core::limit::{Limit, Owner, in_debt, spent, step, yields};
 
-use super::fence::failed;
-use super::{Fence, FenceError};
+use super::{Engine, FenceError};
 
-impl Fence {
+impl dyn Engine {
     /// Takes tokens of a rate at all services together; how many are spent then. `hash` is of the fence's key, `slot` of
     /// [`of_source`](ringfence_core::judge::of_source), `now` boot time in ns.
     ///
@@ -19,10 +18,9 @@ impl Fence {
         now: u64,
     ) -> Result<u32, FenceError> {
         let owner = Owner::new(hash, 0, slot);
-        let rates = self.rates();
         let read = |index: u32| {
-            let found = rates.get(&index).map_err(failed("RATES", "read"))?;
-            Ok::<_, FenceError>(found.map(|bucket| *bucket).unwrap_or_default())
+            let found = self.bucket(index)?;
+            Ok::<_, FenceError>(found.unwrap_or_default())
         };
         let (mut index, way) = (owner.bucket(0), owner.way());
         let mut bucket = read(index)?;
@@ -36,9 +34,7 @@ impl Fence {
         for _ in 0..tokens {
             (bucket[way], _) = step(bucket[way], owner, limit, now, true);
         }
-        rates
-            .set(&index, &bucket)
-            .map_err(failed("RATES", "write"))?;
+        self.set_bucket(index, &bucket)?;
         Ok(spent(bucket[way], owner, limit, now))
     }
 }

@@ -5,10 +5,9 @@ use ringfence_core::limit::{Owner, SLOTS};
 use ringfence_core::policy::SERVICES;
 use ringfence_core::trust::flow_hash;
 
-use super::fence::failed;
-use super::{Fence, FenceError};
+use super::{Engine, FenceError};
 
-impl Fence {
+impl dyn Engine {
     /// Forgets all rates and refusals of a source, of the /24 or /48 that it is in, and of its flows from these ports.
     /// Other words of the same buckets are written as they were read: what packets add to them meanwhile may be lost,
     /// which forgives those too.
@@ -30,9 +29,7 @@ impl Fence {
     }
 
     fn forget(&mut self, owner: &Owner, index: u32) -> Result<(), FenceError> {
-        let rates = self.rates();
-        let found = rates.get(&index).map_err(failed("RATES", "read"))?;
-        let Some(mut bucket) = found else {
+        let Some(mut bucket) = self.bucket(index)? else {
             return Ok(());
         };
         let word = &mut bucket[owner.way()];
@@ -40,6 +37,6 @@ impl Fence {
             return Ok(());
         }
         *word = 0;
-        rates.set(&index, &bucket).map_err(failed("RATES", "write"))
+        self.set_bucket(index, &bucket)
     }
 }

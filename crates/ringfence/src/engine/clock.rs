@@ -1,4 +1,4 @@
-//! The kernel's clocks, the system's randomness, and what the process may do.
+//! The kernel's clocks, and the system's randomness.
 
 use std::io::Read;
 
@@ -6,7 +6,6 @@ use nix::time::{ClockId, clock_gettime};
 use ringfence_core::hash::Key;
 
 use super::FenceError;
-use crate::privilege;
 
 fn clock(id: ClockId) -> Result<u64, FenceError> {
     let time = clock_gettime(id).map_err(|error| FenceError::System {
@@ -39,17 +38,4 @@ pub fn random_key() -> Result<Key, FenceError> {
     Ok(Key {
         words: bytes.map(u64::from_ne_bytes),
     })
-}
-
-/// Says which capabilities are missing, if any are.
-pub fn check_privilege() -> Result<(), FenceError> {
-    let missing = privilege::missing(privilege::FENCE).map_err(|source| FenceError::System {
-        what: "list of this process's capabilities",
-        source,
-    })?;
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(FenceError::Privilege(missing.join(", ")))
-    }
 }
