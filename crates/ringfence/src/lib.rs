@@ -24,6 +24,8 @@ pub mod fraud;
 pub mod logs;
 /// The kernel's view of the network, over netlink.
 pub mod net;
+/// nftables: the one door to it.
+pub mod nft;
 /// Notices to people: by e-mail, webhook and command.
 pub mod notify;
 /// What the policy says of an address, asked of the judge.

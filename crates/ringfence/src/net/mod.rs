@@ -24,4 +24,4 @@ pub use tcp::{TcpSession, destroy_tcp};
 pub use watch::{Change, LinkChange, Watch};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

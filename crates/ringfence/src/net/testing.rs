@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test on a thread of its own, in a network namespace of its own, which ends with it. Without root it says that
 /// it was skipped.
-pub(super) fn namespace(test: impl AsyncFnOnce() + Send) {
+pub(crate) fn namespace(test: impl AsyncFnOnce() + Send) {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: needs root");
         return;
@@ -28,7 +28,7 @@ pub(super) fn namespace(test: impl AsyncFnOnce() + Send) {
 }
 
 /// Runs `ip` with these arguments in the namespace of the thread.
-pub(super) fn ip(arguments: &str) {
+pub(crate) fn ip(arguments: &str) {
     let status = Command::new("ip")
         .args(arguments.split(' '))
         .status()
