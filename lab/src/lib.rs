@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 mod agent;
 pub mod asterisk;
 pub mod attack;
+mod delivered;
 mod error;
 mod fence;
 mod forge;
@@ -29,7 +30,7 @@ mod wire;
 
 pub use agent::{Agent, Peer};
 pub use error::{Error, Result};
-pub use fence::{Ringfence, program, without_signatures};
+pub use fence::{ENGINE, Ringfence, program, without_signatures};
 pub use forge::Forger;
 pub use kamailio::{Asking, Kamailio, Manner, Request, Setup};
 pub use netns::Netns;

@@ -16,11 +16,12 @@ use nix::sys::socket::{
     sockopt::RcvBufForce,
 };
 
+use crate::delivered::Delivered;
 use crate::error::{During, Error, Result};
 use crate::netns::Netns;
 
 /// What the kernel may hold back for a reader that is late, in bytes.
-const BUFFER: usize = 32 << 20;
+pub(crate) const BUFFER: usize = 32 << 20;
 /// How long [`PacketCounter::stop`] waits for packets on their way.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -42,7 +43,7 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    fn parse(bytes: &'a [u8], outgoing: bool) -> Option<Self> {
+    pub(crate) fn parse(bytes: &'a [u8], outgoing: bool) -> Option<Self> {
         let (src, dst, protocol, payload) = match bytes.first()? >> 4 {
             4 => {
                 let header = bytes.first_chunk::<20>()?;
@@ -59,20 +60,30 @@ impl<'a> Packet<'a> {
             }
             _ => return None,
         };
+        Some(Self::of(src, dst, protocol, payload, outgoing))
+    }
+
+    pub(crate) fn of(
+        src: IpAddr,
+        dst: IpAddr,
+        protocol: u8,
+        payload: &'a [u8],
+        outgoing: bool,
+    ) -> Self {
         let ports = match (i32::from(protocol), payload) {
             (libc::IPPROTO_UDP | libc::IPPROTO_TCP, &[a, b, c, d, ..]) => {
                 Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
             }
             _ => None,
         };
-        Some(Self {
+        Self {
             outgoing,
             src,
             dst,
             protocol,
             ports,
             payload,
-        })
+        }
     }
 
     /// Whether it is UDP or TCP from or to this port.
@@ -112,18 +123,44 @@ impl PacketCounter {
                 Ok((index as usize, socket))
             })?
             .during(format!("watch {interface} in {}", place.name()))?;
+        Ok(Self::start(interface, move |count, ended| {
+            read(&socket, index, &filter, count, ended)
+        }))
+    }
+
+    /// Counts what is handed up to programs.
+    pub(crate) fn open_delivered(
+        place: &Netns,
+        interface: &str,
+        filter: impl Fn(&Packet<'_>) -> bool + Send + 'static,
+    ) -> Result<Self> {
+        let delivered = place
+            .inside(|| Delivered::open(interface))?
+            .during(format!(
+                "hear what {interface} hands up in {}",
+                place.name()
+            ))?;
+        Ok(Self::start(interface, move |count, ended| {
+            delivered.read(&filter, count, ended)
+        }))
+    }
+
+    fn start(
+        interface: &str,
+        read: impl FnOnce(&AtomicU64, &AtomicBool) -> io::Result<u64> + Send + 'static,
+    ) -> Self {
         let count = Arc::new(AtomicU64::new(0));
         let ended = Arc::new(AtomicBool::new(false));
         let reader = thread::spawn({
             let (count, ended) = (Arc::clone(&count), Arc::clone(&ended));
-            move || read(&socket, index, &filter, &count, &ended)
+            move || read(&count, &ended)
         });
-        Ok(Self {
+        Self {
             interface: interface.to_owned(),
             count,
             ended,
             reader: Some(reader),
-        })
+        }
     }
 
     /// The packets counted so far; those of the last moments may be missing.

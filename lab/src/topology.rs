@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::error::{During, Result};
+use crate::fence::ENGINE;
 use crate::netns::Netns;
 use crate::packets::{Packet, PacketCounter};
 use crate::process::must;
@@ -145,14 +146,18 @@ impl Lab {
         Ok(())
     }
 
-    /// Counts packets that an interface of a place sends and receives from now on. In a place
-    /// with XDP, received packets are those that XDP passed.
+    /// Counts packets that an interface of a place sends and receives from now on. In the telephone system they are
+    /// those that the engine under test passed: where nftables queues packets, only what is handed up to programs.
     pub fn count_packets(
         &self,
         place: &Netns,
         interface: &str,
         filter: impl Fn(&Packet<'_>) -> bool + Send + 'static,
     ) -> Result<PacketCounter> {
+        let queued = std::env::var(ENGINE).is_ok_and(|engine| engine == "nfqueue");
+        if queued && place.name() == self.pbx.name() {
+            return PacketCounter::open_delivered(place, interface, filter);
+        }
         PacketCounter::open(place, interface, filter)
     }
 

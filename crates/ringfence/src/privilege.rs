@@ -39,6 +39,8 @@ const BPF: Capability = Capability {
     by_admin: true,
 };
 
+/// What a fence over queues of nftables needs.
+pub const QUEUE: &[Capability] = &[NET_ADMIN];
 /// What loading and attaching the fence needs.
 pub const FENCE: &[Capability] = &[NET_ADMIN, BPF, PERFMON];
 /// What the demonstration needs, which makes namespaces and plays packets as well.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 use super::{Format, Global};
-use crate::config::{Mode, Period};
+use crate::config::{EngineChoice, Mode, Period, Word};
 use crate::daemon::{self, Options};
 
 /// How to run.
@@ -21,6 +21,9 @@ pub struct Args {
     /// Guard this interface; may be given more than once [default: the configured ones, or the default route's]
     #[arg(long, value_name = "NAME")]
     interface: Vec<String>,
+    /// What judges packets: auto, xdp or nfqueue [default: the configured one]
+    #[arg(long, value_parser = engine)]
+    engine: Option<EngineChoice>,
     /// Drop nothing, whatever the configuration says
     #[arg(long, conflicts_with_all = ["enforce", "confirm"])]
     shadow: bool,
@@ -58,6 +61,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     daemon::run(Options {
         config: global.config.clone(),
         interfaces: args.interface,
+        engine: args.engine,
         mode,
         confirm: args.confirm.map(Period::get),
         yes: args.yes,
@@ -67,4 +71,8 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         country_db: global.country_db.clone(),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn engine(text: &str) -> Result<EngineChoice, String> {
+    EngineChoice::from_word(text).ok_or_else(|| "write auto, xdp or nfqueue".to_owned())
 }

@@ -6,6 +6,7 @@ use super::{Global, remote};
 use crate::config::Config;
 use crate::control::{ControlError, Request};
 use crate::daemon::CONFIG;
+use crate::engine::nfqueue;
 use crate::engine::xdp::Pins;
 
 /// Nothing but the global options.
@@ -26,7 +27,9 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
         Config::load(&config).unwrap_or_default().bpffs
     };
     let bpffs = global.bpffs.clone().unwrap_or_else(configured);
-    if Pins::below(&bpffs).remove()? {
+    let pinned = Pins::below(&bpffs).remove()?;
+    let queued = nfqueue::stands() && nfqueue::remove()?;
+    if pinned || queued {
         println!("the fence is taken down; no daemon ran");
     } else {
         println!("there is no fence");

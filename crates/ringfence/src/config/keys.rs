@@ -47,6 +47,7 @@ pub const TOP: Table = Table {
     name: "the top of the file",
     keys: &[
         key("mode", "\"shadow\""),
+        key("engine", "\"auto\""),
         key("interfaces", "[]"),
         key("countries", "[]"),
         open("country_db", "none"),
@@ -68,6 +69,7 @@ pub const TOP: Table = Table {
         open("signature", "tables"),
         open("log", "tables"),
         open("control", "a table"),
+        open("nfqueue", "a table"),
         open("agi", "a table"),
         open("notify", "a table"),
         open("asterisk", "a table"),
@@ -195,6 +197,17 @@ pub const LOG: Table = Table {
 pub const CONTROL: Table = Table {
     name: "[control]",
     keys: &[key("socket", "\"/run/ringfence.sock\"")],
+};
+
+/// `[nfqueue]`.
+pub const NFQUEUE: Table = Table {
+    name: "[nfqueue]",
+    keys: &[
+        key("first", "5060"),
+        open("queues", "one a CPU"),
+        key("length", "4096"),
+        key("fail", "\"open\""),
+    ],
 };
 
 /// `[agi]`.
@@ -329,6 +342,7 @@ pub const TABLES: &[&Table] = &[
     &SIGNATURES,
     &LOG,
     &CONTROL,
+    &NFQUEUE,
     &AGI,
     &NOTIFY,
     &NOTIFY_MAIL,

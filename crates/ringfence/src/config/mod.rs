@@ -14,6 +14,7 @@ mod hours;
 pub mod keys;
 mod mistake;
 mod name;
+mod nfqueue;
 mod notify;
 #[cfg(test)]
 mod notify_tests;
@@ -26,6 +27,7 @@ mod read_asterisk;
 mod read_audit;
 mod read_fraud;
 mod read_log;
+mod read_nfqueue;
 mod read_notify;
 mod read_secret;
 mod read_service;
@@ -54,6 +56,7 @@ pub use fraud::{Dialled, Fraud, FraudAction, FraudLimits};
 pub use hours::Hours;
 pub use mistake::{Mistake, Mistakes, Position};
 pub use name::{Domain, Host};
+pub use nfqueue::{EngineChoice, Fail, Nfqueue};
 pub use notify::{
     MailServer, MailTls, NoticeKind, Notify, NotifyCommand, NotifyMail, NotifyWebhook,
 };

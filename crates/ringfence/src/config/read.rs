@@ -17,6 +17,7 @@ use super::read_asterisk::asterisk;
 use super::read_audit::audit;
 use super::read_fraud::fraud;
 use super::read_log::logs;
+use super::read_nfqueue::nfqueue;
 use super::read_notify::notify;
 use super::read_service::services;
 use super::read_trust::trust_and_bans;
@@ -65,6 +66,10 @@ fn syntax(message: &str) -> Wrong {
 
 fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     let mut config = Config::default();
+    if let Some(engine) = top.get("engine").and_then(|i| reader.word(i)) {
+        config.engine = engine;
+    }
+    config.nfqueue = nfqueue(reader, &top);
     if let Some(mode) = top.get("mode").and_then(|i| reader.word(i)) {
         config.mode = mode;
     }

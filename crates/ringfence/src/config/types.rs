@@ -11,6 +11,7 @@ use super::countries::CountryCode;
 use super::fraud::Fraud;
 use super::mistake::Position;
 use super::name::Host;
+use super::nfqueue::{EngineChoice, Nfqueue};
 use super::notify::Notify;
 use super::rate::{Rate, Threshold};
 use super::service::Service;
@@ -23,6 +24,10 @@ use crate::logs::Settings;
 pub struct Config {
     /// Whether verdicts are carried out.
     pub mode: Mode,
+    /// What judges packets.
+    pub engine: EngineChoice,
+    /// How packets are queued, where nftables queues them.
+    pub nfqueue: Nfqueue,
     /// Interfaces to guard by name; empty for the default route's.
     pub interfaces: Vec<String>,
     /// Countries that services with `from = "countries"` admit; sorted, no code twice.
@@ -85,6 +90,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Shadow,
+            engine: EngineChoice::Auto,
+            nfqueue: Nfqueue::default(),
             interfaces: Vec::new(),
             countries: Vec::new(),
             country_db: None,

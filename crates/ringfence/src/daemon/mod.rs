@@ -44,8 +44,9 @@ pub use state::Daemon;
 
 use crate::config::Mode;
 use crate::control::{Answer, Request, serve};
-use crate::engine::Heard;
+use crate::engine::{Heard, check_privilege};
 use crate::net::{self, Change};
+use crate::privilege;
 
 /// How often bans and lists are looked after.
 const TEND: Duration = Duration::from_secs(10);
@@ -71,6 +72,10 @@ enum End {
 
 /// Runs until it is told to end.
 pub fn run(options: Options) -> Result<()> {
+    // Before anything is opened: what else is missing follows from this.
+    if check_privilege(privilege::QUEUE).is_err() {
+        check_privilege(privilege::FENCE)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

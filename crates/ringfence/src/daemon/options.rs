@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{Config, Mode};
+use crate::config::{Config, EngineChoice, Mode};
 
 /// How the daemon is started.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Interfaces in place of the configured ones.
     pub interfaces: Vec<String>,
+    /// What judges packets, in place of the configured.
+    pub engine: Option<EngineChoice>,
     /// The mode in place of the configured one.
     pub mode: Option<Mode>,
     /// For how long to enforce unless it is confirmed; the mode is enforce then.
@@ -43,6 +45,7 @@ impl Options {
         if !self.interfaces.is_empty() {
             config.interfaces.clone_from(&self.interfaces);
         }
+        config.engine = self.engine.unwrap_or(config.engine);
         config.mode = self.mode.unwrap_or(config.mode);
         let put = |place: &mut PathBuf, given: &Option<PathBuf>| {
             if let Some(given) = given {

@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use super::asterisk::Asterisk;
 use super::bans::Source;
 use super::beside::Beside;
+use super::engine::{self, Kind};
 use super::event::Record;
 use super::guarded::Guarded;
 use super::lessons::Logged;
@@ -24,7 +25,7 @@ use super::trial::Trial;
 use super::trunks::Trunks;
 use super::trust::Trust;
 use super::witness::Witness;
-use crate::config::{AddressRange, Config, Mode};
+use crate::config::{AddressRange, Config, EngineChoice, Mode};
 use crate::control::{Answer, serve};
 use crate::country::CountryData;
 use crate::engine::{Engine, Lists, boot_time};
@@ -76,6 +77,27 @@ impl Daemon {
     /// Loads everything and puts it in force.
     pub async fn start(options: Options) -> Result<Self> {
         let config = options.load()?;
+        match config.engine {
+            EngineChoice::Xdp => Self::start_with(options, config, Kind::Xdp).await,
+            EngineChoice::Nfqueue => Self::start_with(options, config, Kind::Nfqueue).await,
+            EngineChoice::Auto => {
+                let error = match Self::start_with(options.clone(), config.clone(), Kind::Xdp).await
+                {
+                    Err(error) if engine::is_without_xdp(&error) => error,
+                    started => return started,
+                };
+                warn!("{error:#}");
+                warn!("without XDP, packets are judged in the daemon, from queues of nftables");
+                let started = Self::start_with(options, config, Kind::Nfqueue).await;
+                started.map_err(|other| {
+                    anyhow::anyhow!("{error:#}; nor does nftables help: {other:#}")
+                })
+            }
+        }
+    }
+
+    /// Starts with one kind of fence.
+    async fn start_with(options: Options, config: Config, kind: Kind) -> Result<Self> {
         // A second daemon would take the fence of the first over before it found the socket taken.
         let socket = &config.control.socket;
         if serve::is_answered(socket) {
@@ -93,7 +115,7 @@ impl Daemon {
             );
         }
         let watch = Watch::start().await?;
-        let fence = super::engine::load(&config)?;
+        let fence = super::engine::load(&config, kind)?;
         let mut store = opened.store;
         let trust = Trust::load(&mut store, fence.taken_over())?;
         let asterisk = Asterisk::new(&config);
@@ -151,7 +173,7 @@ impl Daemon {
         self.load_bans()?;
         self.apply(config, true)?;
         self.attach()?;
-        self.fence.leave_others()?;
+        engine::leave_others(&mut *self.fence)?;
         if let Err(error) = self.scan_bans() {
             self.complain(&error);
         }
@@ -355,6 +377,9 @@ impl Daemon {
     /// What is due every few seconds.
     pub fn tend(&mut self) -> Result<()> {
         self.fence.set_clock()?;
+        for alarm in self.fence.alarms() {
+            self.notify(Notice::new(NoticeKind::Fence, &alarm));
+        }
         // Each is done, whatever becomes of the others.
         let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
         done.into_iter().collect::<Result<()>>()?;

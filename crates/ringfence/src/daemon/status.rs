@@ -71,6 +71,9 @@ impl Daemon {
             "mode {mode}{}\nthe daemon has run for {ran}\n",
             self.trial.tell()?
         );
+        for remark in self.fence.remarks() {
+            text.push_str(&format!("{remark}\n"));
+        }
         for interface in &self.guarded {
             text.push_str(&format!("{}\n", interface.line()));
         }
@@ -170,6 +173,8 @@ impl Daemon {
             text,
             json!({
                 "mode": mode, "trial": self.trial.name(), "trial_seconds_left": left, "uptime_seconds": up,
+                "engine": self.fence.name(),
+                "remarks": self.fence.remarks(),
                 "generation": self.generation, "interfaces": interfaces, "trunks": trunk_data,
                 "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
                 "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),

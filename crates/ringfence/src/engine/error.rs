@@ -115,6 +115,24 @@ pub enum FenceError {
         /// What the kernel said to the generic mode.
         generic: io::Error,
     },
+    /// A queue of nftables could not be held.
+    #[error(
+        "cannot hold queue {number} of nftables: {source}; where another process holds it, name others with `first` in [nfqueue]"
+    )]
+    Queue {
+        /// Its number.
+        number: u16,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel queues no packets.
+    #[error(
+        "the kernel queues no packets for nftables: {0}; it needs its module nft_queue, or nft_compat and xt_NFQUEUE"
+    )]
+    NoQueues(#[source] io::Error),
+    /// nftables could not be used.
+    #[error(transparent)]
+    Nft(#[from] crate::nft::NftError),
     /// There is no clock or randomness.
     #[error("the system gives no {what}: {source}")]
     System {

@@ -2,13 +2,14 @@
 //! kernel's, so that the same packets collide or do not.
 
 mod learned;
+mod live;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn, room};
-use ringfence_core::control::EventCount;
+use ringfence_core::control::{EVENT_COUNTS, EventCount};
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
 use ringfence_core::judge::{judge, mark_banned, outgoing};
@@ -21,12 +22,14 @@ use ringfence_core::trust::{Account, Contact, ContactKey, Lesson, Standing};
 use ringfence_core::verdict::Verdict;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use crate::tables::{Generation, Names, Prefix, longest};
+use crate::tables::{Generation, Names, Prefix};
 use crate::trust::Snapshot;
 
 /// A fence in plain memory.
 pub struct Memory {
     generation: Generation,
+    /// The lengths of listed prefixes, the longest first.
+    lengths: Vec<u8>,
     countries: Box<CountryTable>,
     key: Key,
     state: State,
@@ -42,6 +45,7 @@ struct State {
     contacts: HashMap<ContactKey, Contact>,
     accounts: HashMap<u64, Account>,
     lessons: Vec<Lesson>,
+    counts: [u64; EVENT_COUNTS as usize],
     cells: [Vec<u64>; Cells::ALL.len()],
     buckets: [Vec<Bucket>; Buckets::ALL.len()],
 }
@@ -54,10 +58,17 @@ impl State {
             contacts: HashMap::new(),
             accounts: HashMap::new(),
             lessons: Vec::new(),
+            counts: [0; EVENT_COUNTS as usize],
             cells: Cells::ALL.map(|table| vec![0; table.words() as usize]),
             buckets: Buckets::ALL.map(|table| vec![[0; WAYS]; table.buckets() as usize]),
         }
     }
+}
+
+/// The lengths of the listed prefixes, the longest first.
+fn lengths(lists: &BTreeMap<Prefix, Listed>) -> Vec<u8> {
+    let lengths: BTreeSet<u8> = lists.keys().map(|prefix| prefix.length).collect();
+    lengths.into_iter().rev().collect()
 }
 
 /// Puts an entry into a table of so much room.
@@ -76,6 +87,7 @@ impl Memory {
             })
         };
         Self {
+            lengths: lengths(&generation.lists),
             generation,
             countries,
             key,
@@ -115,6 +127,7 @@ impl Memory {
             bytes,
             now,
             lists: &self.generation.lists,
+            lengths: &self.lengths,
             state: &mut self.state,
             trace,
         };
@@ -133,6 +146,7 @@ impl Memory {
             bytes,
             now,
             lists: &self.generation.lists,
+            lengths: &self.lengths,
             state: &mut self.state,
             trace: None,
         };
@@ -146,6 +160,7 @@ impl Memory {
 
     /// Puts another policy in force; what is known of sources stays.
     pub fn set_generation(&mut self, generation: Generation) {
+        self.lengths = lengths(&generation.lists);
         self.generation = generation;
     }
 
@@ -160,6 +175,7 @@ impl Memory {
             bytes: &[],
             now: 0,
             lists: &self.generation.lists,
+            lengths: &self.lengths,
             state: &mut self.state,
             trace: None,
         };
@@ -215,6 +231,7 @@ struct Frame<'a> {
     bytes: &'a [u8],
     now: u64,
     lists: &'a BTreeMap<Prefix, Listed>,
+    lengths: &'a [u8],
     state: &'a mut State,
     trace: Option<&'a mut Vec<Trace>>,
 }
@@ -260,7 +277,12 @@ impl Store for Frame<'_> {
     }
 
     fn listed(&self, address: &Address, _: u32) -> Listed {
-        longest(self.lists, *address).map_or_else(Listed::default, |(_, listed)| *listed)
+        let of = |length: &u8| self.lists.get(&Prefix::new(*address, *length));
+        self.lengths
+            .iter()
+            .find_map(of)
+            .copied()
+            .unwrap_or_default()
     }
 
     fn ban(&self, subject: &Address) -> Option<Ban> {
@@ -304,7 +326,11 @@ impl Store for Frame<'_> {
         self.state.lessons.push(*lesson);
     }
 
-    fn count(&mut self, _: EventCount) {}
+    fn count(&mut self, what: EventCount) {
+        if let Some(count) = self.state.counts.get_mut(what as usize) {
+            *count += 1;
+        }
+    }
 
     fn cell(&self, table: Cells, index: u32) -> u64 {
         let word = self.state.cells[table as usize].get(index as usize);

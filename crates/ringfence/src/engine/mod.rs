@@ -6,6 +6,7 @@ mod error;
 mod forgive;
 mod heard;
 pub mod memory;
+pub mod nfqueue;
 pub mod trial;
 pub mod xdp;
 
@@ -166,8 +167,13 @@ pub trait Engine {
     /// What became of events, by [`ringfence_core::control::EventCount`].
     fn event_counts(&self) -> Result<[u64; EVENT_COUNTS as usize], FenceError>;
 
-    /// What the engine has to say of itself, a line each: counts that an administrator should see, and what went wrong.
-    fn remarks(&mut self) -> Vec<String> {
+    /// What went wrong since this was asked last, to be told to people. What can be put right is put right.
+    fn alarms(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What happened to packets beside the judge, a line each.
+    fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
 }
