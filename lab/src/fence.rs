@@ -19,7 +19,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// The environment variable that names what judges, as `ringfence run --engine` takes it: the same tests hold for all.
+/// The environment variable that names what judges, as `ringfence run --engine` takes it: the same tests hold for all. Without it, XDP judges.
 pub const ENGINE: &str = "RINGFENCE_TEST_ENGINE";
 
 /// The program under test: that of the environment variable `RINGFENCE_BIN`, or else the one that
@@ -145,8 +145,9 @@ impl<'lab> Ringfence<'lab> {
         for (option, place) in places {
             command.arg(option).arg(place);
         }
-        if let Ok(engine) = std::env::var(ENGINE) {
-            command.args(["--engine", &engine]);
+        if !arguments.contains(&"--engine") {
+            let engine = std::env::var(ENGINE);
+            command.args(["--engine", engine.as_deref().unwrap_or("xdp")]);
         }
         command
     }

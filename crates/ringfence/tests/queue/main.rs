@@ -162,7 +162,7 @@ fn counts(fence: &Fence) -> Vec<u64> {
 
 /// The packet of a frame over IPv4, with its length and checksum as the IP layer wants them; None where it would discard
 /// it all the same, or nobody would queue it.
-fn acceptable(frame: &mut Vec<u8>) -> Option<Vec<u8>> {
+fn acceptable(frame: &mut [u8]) -> Option<Vec<u8>> {
     let length = u16::try_from(frame.len() - 14).ok()?;
     let packet = frame.get_mut(14..)?;
     if packet.len() < 28 || packet[0] != 0x45 || packet[6] & 0x3f != 0 || packet[7] != 0 {

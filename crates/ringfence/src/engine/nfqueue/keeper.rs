@@ -90,7 +90,16 @@ impl Keeper {
     /// Then the one that stood, stands.
     pub fn make(&self, plan: Plan, desk: &Mutex<Desk>) -> Result<(), FenceError> {
         let wanted = wanted(desk, now());
-        self.table().make(plan, &wanted)
+        let mut table = self.table();
+        let changed = match table.plan {
+            Some(_) => table.changed()?,
+            None => None,
+        };
+        table.make(plan, &wanted)?;
+        if let Some(what) = changed {
+            table.tell_changed(what);
+        }
+        Ok(())
     }
 
     /// The table.
@@ -193,25 +202,38 @@ impl Table {
             }
             self.lost = lost;
         }
-        let listed = self.listed()?;
-        let Some(plan) = self.plan.clone() else {
-            return Ok(());
-        };
-        if listed.as_ref() == Some(&self.outline) {
-            return Ok(());
+        match self.plan.clone() {
+            Some(plan) => self.restore(plan, wanted),
+            None => Ok(()),
         }
-        let what = if listed.is_some() {
-            "changed"
-        } else {
-            "removed"
+    }
+
+    /// Makes the table where it is not as it was made last, and tells.
+    fn restore(&mut self, plan: Plan, wanted: &Elements) -> Result<(), FenceError> {
+        let Some(what) = self.changed()? else {
+            return Ok(());
         };
-        self.restored += 1;
         self.make(plan, wanted)?;
+        self.tell_changed(what);
+        Ok(())
+    }
+
+    /// What became of the table by somebody else's doing, if something did.
+    fn changed(&mut self) -> Result<Option<&'static str>, NftError> {
+        let listed = self.listed()?;
+        Ok(match listed {
+            Some(listed) if listed == self.outline => None,
+            Some(_) => Some("changed"),
+            None => Some("removed"),
+        })
+    }
+
+    fn tell_changed(&mut self, what: &str) {
+        self.restored += 1;
         self.alarm(format!(
             "the table `inet {TABLE}` was {what} by somebody else; it was made again. To be rid of it, run \
              `ringfence stop`"
         ));
-        Ok(())
     }
 
     fn alarm(&mut self, what: String) {
