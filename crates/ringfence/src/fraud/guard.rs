@@ -108,12 +108,13 @@ impl Guard {
     }
 
     fn begins(&mut self, call: Call, now: Timestamp) -> Option<Alarm> {
-        let known = self.calls.get(&call.channel);
-        if self.is_exempt(&call) || known.is_some_and(|up| up.counted) {
-            return None;
-        }
         // A phone that calls for help does not write lines into its name.
         let emergency = !call.forged && self.numbers.emergency(&call.destination);
+        let known = self.calls.get(&call.channel);
+        // Who has no limits is protected all the same.
+        if !emergency && self.is_exempt(&call) || known.is_some_and(|up| up.counted) {
+            return None;
+        }
         let protects = emergency && self.endpoints.contains_key(&call.endpoint);
         let counted = protects || !self.doubts(now);
         self.make_room(now.as_second());

@@ -104,6 +104,15 @@ fn each_recorded_call_is_one_attempt_and_ends() {
 }
 
 #[test]
+fn an_endpoint_without_limits_is_protected_while_it_calls_for_help() {
+    let mut guard = guard("exempt = [\"PJSIP/1001\"]");
+    assert_eq!(call(&mut guard, "PJSIP/1001", 1, "112", 0), None);
+    assert!(guard.in_emergency("PJSIP/1001"));
+    hangup(&mut guard, "PJSIP/1001", 1);
+    assert!(!guard.in_emergency("PJSIP/1001"));
+}
+
+#[test]
 fn attempts_count_for_a_minute() {
     let mut guard = guard("attempts = 3\nconcurrent = 500");
     let mut calls = 0..;
