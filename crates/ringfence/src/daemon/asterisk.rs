@@ -1,6 +1,5 @@
 //! What Asterisk says, and what follows from it.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,10 @@ use tracing::{debug, info, warn};
 
 use super::accepted::Registered;
 use super::beside::{State, Word};
+use super::removal::Keys;
 use super::state::Daemon;
 use crate::asterisk::ami::{self, Message};
 use crate::asterisk::auths::Auths;
-use crate::asterisk::inventory::Technology;
 use crate::asterisk::security::{Attempts, Event, Finding, Transport};
 use crate::config::Config;
 use crate::fraud::Guard;
@@ -39,8 +38,8 @@ pub(super) struct Asterisk {
     pub(super) unreadable: u64,
     /// Names with line ends.
     pub(super) forged: u64,
-    /// Keys of contacts, by channel driver and account.
-    pub(super) contacts: BTreeMap<(Technology, String), Vec<String>>,
+    /// Keys of the contacts that the last survey found.
+    pub(super) contacts: Keys,
     pub(super) survey: super::survey::Last,
 }
 
@@ -52,7 +51,7 @@ impl Asterisk {
             guard: Guard::new(&config.fraud, &config.emergency, TimeZone::system()),
             unreadable: 0,
             forged: 0,
-            contacts: BTreeMap::new(),
+            contacts: Keys::new(),
             survey: super::survey::Last::default(),
         }
     }

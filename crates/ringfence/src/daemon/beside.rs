@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
@@ -20,6 +20,9 @@ use crate::opinion::Opinions;
 const WAITING: usize = 1024;
 /// For how long notices that wait are still delivered when others take their place.
 const CLOSING: Duration = Duration::from_secs(20);
+
+/// Endpoints whose contacts are being removed at once.
+const REMOVALS: usize = 64;
 
 /// Something that was said.
 pub(super) enum Word {
@@ -41,6 +44,8 @@ pub(super) struct Connection {
     pub(super) link: Link,
     heard: mpsc::Receiver<ami::Heard>,
     pub(super) state: State,
+    /// Places of those who wait for contacts to be removed.
+    pub(super) removals: Arc<Semaphore>,
 }
 
 /// How the connection is.
@@ -248,6 +253,7 @@ fn connect(config: &config::Asterisk) -> Option<Connection> {
         link,
         heard,
         state: State::Connecting,
+        removals: Arc::new(Semaphore::new(REMOVALS)),
     })
 }
 

@@ -18,6 +18,7 @@ mod lockout;
 mod nets;
 mod notices;
 mod options;
+mod removal;
 mod standing;
 mod state;
 mod status;

@@ -11,8 +11,8 @@ use tracing::{info, warn};
 
 use super::bans::Source;
 use super::beside::Word;
+use super::removal::{What, keys};
 use super::state::Daemon;
-use crate::asterisk::ami::Action;
 use crate::asterisk::audit::{Count, Row, audit};
 use crate::asterisk::differences::{Differences, differences};
 use crate::asterisk::inventory::{Contact, Inventory, Learned, Technology};
@@ -130,7 +130,7 @@ impl Daemon {
         self.find_sources(&mut inventory, &mut learned);
         inventory.fill_sources(&learned);
         self.learn_contacts(&inventory, now)?;
-        self.keep_keys(&inventory);
+        self.asterisk.contacts = keys(&inventory);
         self.compare(&inventory, &learned);
         self.audit(&inventory)
     }
@@ -197,15 +197,6 @@ impl Daemon {
         }
     }
 
-    fn keep_keys(&mut self, inventory: &Inventory) {
-        self.asterisk.contacts.clear();
-        for (endpoint, contact) in inventory.contacts() {
-            let key = (endpoint.technology, contact.aor.clone());
-            let keys = self.asterisk.contacts.entry(key).or_default();
-            keys.extend(contact.key.clone());
-        }
-    }
-
     /// Tells what differs, every so often.
     fn compare(&mut self, inventory: &Inventory, learned: &Learned) {
         let every = self
@@ -253,10 +244,13 @@ impl Daemon {
         let what = self.audit_config().strangers;
         let enforced = self.config.mode == crate::config::Mode::Enforce;
         let name = Name::new(&row.name);
+        let endpoint = format!("{}/{}", row.technology.name(), row.name);
+        let calls_for_help = self.asterisk.guard.in_emergency(&endpoint);
         if self.asterisk.survey.tells(&row.name, address) {
             let done = match (what, enforced) {
                 (Strangers::Tell, _) => "",
                 (_, false) => "; in shadow mode nothing is done about it",
+                _ if calls_for_help => "; nothing is done while its emergency call is up",
                 (Strangers::Remove, true) => "; its contact is removed",
                 (Strangers::Ban, true) => "; its contact is removed and its address banned",
             };
@@ -272,62 +266,18 @@ impl Daemon {
             }
             self.notify(notice);
         }
-        if !enforced || what == Strangers::Tell {
+        if !enforced || what == Strangers::Tell || calls_for_help {
             return Ok(());
         }
-        self.remove_contact(row.technology, &row.name, row.contact_key.clone());
+        self.remove_contact(
+            row.technology,
+            &row.name,
+            What::One(row.contact_key.as_deref()),
+        );
         if what == Strangers::Ban && !self.is_spared(address) {
             let note = "registered from where the policy admits nobody".to_owned();
             self.ban_for(Source::of(address), Cause::Manual, true, note)?;
         }
         Ok(())
-    }
-
-    /// Has Asterisk forget contacts of an account: that of the key, or all of them.
-    pub(super) fn remove_contact(&self, of: Technology, account: &str, key: Option<String>) {
-        let Some(held) = &self.beside.asterisk else {
-            return;
-        };
-        let place = (of, account.to_owned());
-        let keys = match key {
-            Some(key) => vec![key],
-            None => self
-                .asterisk
-                .contacts
-                .get(&place)
-                .cloned()
-                .unwrap_or_default(),
-        };
-        let actions: Vec<Action> = match of {
-            Technology::Pjsip => keys
-                .into_iter()
-                .map(|key| {
-                    let remove = Action::new("DBDel").with("Family", "registrar/contact");
-                    remove.with("Key", key)
-                })
-                .collect(),
-            Technology::Sip | Technology::Iax2 => {
-                // A name of more than one word would be another command.
-                let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
-                if account.is_empty() || !account.bytes().all(word) {
-                    warn!(
-                        "{} is not unregistered: its name is no word of a command",
-                        Name::new(account)
-                    );
-                    return;
-                }
-                let driver = of.name().to_lowercase();
-                let command = format!("{driver} unregister {account}");
-                vec![Action::new("Command").with("Command", command)]
-            }
-        };
-        let (link, name) = (held.link.clone(), Name::new(account));
-        tokio::spawn(async move {
-            for action in actions {
-                if let Err(error) = link.ask(action).await {
-                    warn!("the contact of {name} is not removed: {error}");
-                }
-            }
-        });
     }
 }
