@@ -186,11 +186,16 @@ impl Daemon {
         if message.get("ContactStatus") == Some("Removed") {
             return Ok(());
         }
-        let (account, now) = (account.to_owned(), Instant::now());
-        let Some(auth) = self.asterisk.auths.last(&account, JUST, now) else {
+        let now = Instant::now();
+        // Accepted credentials name the endpoint.
+        let names = [message.some("EndpointName"), Some(account)];
+        let auths = &self.asterisk.auths;
+        let mut found = names.into_iter().flatten();
+        let Some(auth) = found.find_map(|name| auths.last(name, JUST, now)) else {
             return Ok(());
         };
         let (source, transport, port) = (auth.source, auth.transport, auth.local.port());
+        let account = account.to_owned();
         self.register_if_admitted(account, source, Some(transport), port, UNTIL_ASKED)
     }
 

@@ -138,20 +138,13 @@ impl Daemon {
     /// Where contacts really are, as far as accepted credentials say it.
     fn find_sources(&self, inventory: &mut Inventory, learned: &mut Learned) {
         let now = Instant::now();
-        let endpoints = inventory.endpoints.iter_mut();
-        for contact in endpoints.flat_map(|endpoint| &mut endpoint.contacts) {
-            let named: Vec<IpAddr> = [contact.address, contact.via]
-                .into_iter()
-                .flatten()
-                .collect();
-            let call = contact.call_id.as_deref();
-            let auth = self
-                .asterisk
-                .auths
-                .of_contact(&contact.aor, call, &named, now);
-            if let Some(auth) = auth {
-                contact.source = Some(auth.source);
-                learned.note(Name::new(&contact.aor), auth.source);
+        for endpoint in &mut inventory.endpoints {
+            for contact in &mut endpoint.contacts {
+                let auths = &self.asterisk.auths;
+                if let Some(auth) = auths.of_contact(&endpoint.name, contact, now) {
+                    contact.source = Some(auth.source);
+                    learned.note(Name::new(&contact.aor), auth.source);
+                }
             }
         }
     }
@@ -161,15 +154,8 @@ impl Daemon {
         let instant = Instant::now();
         let mut found = Vec::new();
         for (endpoint, contact) in inventory.contacts() {
-            let named: Vec<IpAddr> = [contact.address, contact.via]
-                .into_iter()
-                .flatten()
-                .collect();
-            let call = contact.call_id.as_deref();
-            let auth = self
-                .asterisk
-                .auths
-                .of_contact(&contact.aor, call, &named, instant);
+            let auths = &self.asterisk.auths;
+            let auth = auths.of_contact(&endpoint.name, contact, instant);
             let iax2 = endpoint.technology == Technology::Iax2;
             let (source, transport, port) = match (auth, contact.source) {
                 (Some(auth), _) => (auth.source, Some(auth.transport), auth.local.port()),
