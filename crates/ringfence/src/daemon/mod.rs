@@ -19,6 +19,7 @@ mod nets;
 mod notices;
 mod options;
 mod removal;
+mod seldom;
 mod standing;
 mod state;
 mod status;
