@@ -76,6 +76,10 @@ impl Daemon {
                 debug!("Asterisk does not say what it has: {error}");
                 Ok(())
             }
+            Word::Channels(asked, channels) => {
+                self.asterisk.guard.settle(&channels, asked);
+                Ok(())
+            }
             Word::Opinions(generation, made) => self.take_opinions(generation, made),
             Word::Caller(caller) => {
                 self.answer_caller(caller);

@@ -4,12 +4,13 @@ use std::future::pending;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::asterisk::agi::{self, Server, Verdict};
-use crate::asterisk::ami::{self, AskError, Link};
+use crate::asterisk::ami::{self, Action, AskError, Link, Message};
 use crate::asterisk::inventory::{Inventory, gather_lists};
 use crate::config::{self, Config};
 use crate::logs::{self, Gauge};
@@ -32,6 +33,8 @@ pub(super) enum Word {
     Log(logs::Heard),
     /// What Asterisk has.
     Surveyed(Result<Inventory, AskError>),
+    /// The channels that Asterisk had, asked for at a moment.
+    Channels(Timestamp, Vec<Message>),
     /// The judge can be asked for its opinion of the policy of this generation.
     Opinions(u64, anyhow::Result<Box<Opinions>>),
     /// The dial plan asks about a caller.
@@ -174,6 +177,11 @@ impl Beside {
             let inventory = gather_lists(&link).await;
             // The daemon ends: nobody wants it any more.
             let _ = words.send(Word::Surveyed(inventory)).await;
+            let asked = Timestamp::now();
+            // Who may not ask does without.
+            if let Ok(channels) = link.ask(Action::new("CoreShowChannels")).await {
+                let _ = words.send(Word::Channels(asked, channels)).await;
+            }
         });
     }
 

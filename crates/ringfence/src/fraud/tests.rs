@@ -104,6 +104,32 @@ fn each_recorded_call_is_one_attempt_and_ends() {
 }
 
 #[test]
+fn a_call_whose_end_was_missed_ends_where_asterisk_has_it_no_more() {
+    let recording =
+        include_bytes!("../../tests/fixtures/asterisk/ami/core-show-channels-one-call.rx");
+    let answer = messages(recording);
+    let mut guard = guard("concurrent = 2");
+    let emergency = |guard: &Guard| guard.in_emergency("PJSIP/1001");
+    // The recording has the fifth.
+    for (number, exten) in [(4, "101"), (5, "101"), (6, "112")] {
+        assert_eq!(call(&mut guard, "PJSIP/1001", number, exten, 0), None);
+    }
+    guard.settle(&answer, at(0));
+    assert_eq!(guard.remembered(), (1, 3), "they may have begun meanwhile");
+    guard.forget_calls();
+    assert!(emergency(&guard), "it may be up still");
+    assert_eq!(call(&mut guard, "PJSIP/1001", 4, "101", 1), None);
+    assert_eq!(call(&mut guard, "PJSIP/1001", 5, "101", 1), None);
+    guard.settle(&answer, at(2));
+    assert!(!emergency(&guard));
+    assert_eq!(guard.remembered(), (1, 1));
+    // One is up, so that this is the second and the next one too many.
+    assert_eq!(call(&mut guard, "PJSIP/1001", 7, "102", 3), None);
+    let alarm = call(&mut guard, "PJSIP/1001", 8, "103", 3).unwrap();
+    assert_eq!(alarm.why, Why::Concurrent(2));
+}
+
+#[test]
 fn an_endpoint_without_limits_is_protected_while_it_calls_for_help() {
     let mut guard = guard("exempt = [\"PJSIP/1001\"]");
     assert_eq!(call(&mut guard, "PJSIP/1001", 1, "112", 0), None);

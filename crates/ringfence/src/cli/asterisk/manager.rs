@@ -96,9 +96,9 @@ fn section(user: &str, secret: &str) -> String {
          read = {EVENT_MASK}\n\
          ; Actions that may be asked. Without one of them:\n\
          ;   system    no lists of contacts, peers and registrations (PJSIPShowContacts, PJSIPShowEndpoints,\n\
-         ;             PJSIPShowRegistrationsOutbound, SIPpeers, IAXpeers), no version (CoreSettings), no forgetting of a\n\
-         ;             registration (DBDel), no end of a call (Hangup), and no help of Asterisk against forged\n\
-         ;             events (Filter)\n\
+         ;             PJSIPShowRegistrationsOutbound, SIPpeers, IAXpeers), no calls that are up (CoreShowChannels), no version\n\
+         ;             (CoreSettings), no forgetting of a registration (DBDel), no end of a call (Hangup), and no help of\n\
+         ;             Asterisk against forged events (Filter)\n\
          ;   command   no answers of Asterisk's command line (Command). It can run anything that the command line\n\
          ;             can: leave it out where the rest is enough\n\
          ; Login, Ping and Events need no class. reporting and call are not needed: system covers what they would allow.\n\
