@@ -71,9 +71,7 @@ impl Daemon {
             }
             Word::Surveyed(Ok(inventory)) => self.surveyed(inventory),
             Word::Surveyed(Err(error)) => {
-                let every = self.survey_every();
-                self.beside.surveyed(every);
-                debug!("Asterisk does not say what it has: {error}");
+                self.not_surveyed(&error);
                 Ok(())
             }
             Word::Channels(asked, channels) => {

@@ -13,6 +13,7 @@ use super::bans::Source;
 use super::beside::Word;
 use super::removal::{What, keys};
 use super::state::Daemon;
+use crate::asterisk::ami::AskError;
 use crate::asterisk::audit::{Count, Row, audit};
 use crate::asterisk::differences::{Differences, differences};
 use crate::asterisk::inventory::{Contact, Inventory, Learned, Technology};
@@ -42,8 +43,10 @@ pub(super) struct Desk {
 /// What the last survey found.
 #[derive(Default)]
 pub(super) struct Last {
-    /// How long it took from the question on.
+    /// How long it took, from the question on until all was looked at.
     pub(super) took: Duration,
+    /// What Asterisk did not tell, and why.
+    pub(super) untold: Option<String>,
     /// What the policy says of all.
     pub(super) count: Option<Count>,
     /// Where it differs from what the packets taught.
@@ -64,6 +67,16 @@ impl Last {
         self.told.insert(key, now);
         true
     }
+}
+
+/// In one line, what could not be asked; the first of it in words.
+fn untold(unasked: &[(String, String)]) -> Option<String> {
+    let ((what, why), more) = unasked.split_first()?;
+    let mut line = format!("{}: {why}", what.escape_debug());
+    if !more.is_empty() {
+        line.push_str(&format!(" (and {} more)", more.len()));
+    }
+    Some(line)
 }
 
 impl Daemon {
@@ -123,8 +136,9 @@ impl Daemon {
     /// Takes in what Asterisk has.
     pub(super) fn surveyed(&mut self, mut inventory: Inventory) -> Result<()> {
         let every = self.survey_every();
-        self.asterisk.survey.took = self.beside.surveyed(every);
-        let now = Timestamp::now();
+        let (now, begun) = (Timestamp::now(), Instant::now());
+        let asked = self.beside.surveyed(every);
+        self.asterisk.survey.untold = untold(&inventory.unasked);
         self.sweep_now()?;
         let mut learned = Learned::new(self.trust.known.registrations.values(), now);
         self.find_sources(&mut inventory, &mut learned);
@@ -132,7 +146,16 @@ impl Daemon {
         self.learn_contacts(&inventory, now)?;
         self.asterisk.contacts = keys(&inventory);
         self.compare(&inventory, &learned);
-        self.audit(&inventory)
+        let done = self.audit(&inventory);
+        self.asterisk.survey.took = asked + begun.elapsed();
+        done
+    }
+
+    /// Asterisk does not say what it has.
+    pub(super) fn not_surveyed(&mut self, error: &AskError) {
+        let every = self.survey_every();
+        self.beside.surveyed(every);
+        self.asterisk.survey.untold = Some(error.to_string());
     }
 
     /// Where contacts really are, as far as accepted credentials say it.
@@ -265,5 +288,19 @@ impl Daemon {
             self.ban_for(Source::of(address), Cause::Manual, true, note)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asterisk_does_not_tell_is_one_line() {
+        assert_eq!(untold(&[]), None);
+        let of = |what: &str| (what.to_owned(), "Asterisk's answer is cut".to_owned());
+        let line = untold(&[of("PJSIPShowEndpoint \u{1b}"), of("IAXpeers")]);
+        let expected = "PJSIPShowEndpoint \\u{1b}: Asterisk's answer is cut (and 1 more)";
+        assert_eq!(line.as_deref(), Some(expected));
     }
 }
