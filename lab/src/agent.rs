@@ -171,14 +171,15 @@ fn answer(socket: &UdpSocket, heard: &Mutex<Vec<String>>, ended: &AtomicBool) ->
         let Some(response) = response(&request) else {
             continue;
         };
-        socket
-            .send_to(response.as_bytes(), from)
-            .during("answer a request")?;
+        // Before the answer: whoever has that may ask at once what was heard.
         let method = request.split(' ').next().unwrap_or_default().to_owned();
         heard
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(method);
+        socket
+            .send_to(response.as_bytes(), from)
+            .during("answer a request")?;
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Where accounts were accepted from: the one thing that names the real source of a registration.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::inventory::Contact;
 use super::security::{Finding, Transport};
 
 /// Accounts that are remembered; the oldest give way.
@@ -64,18 +65,19 @@ impl Auths {
         auths.back()
     }
 
-    /// Who made a contact: the one whose REGISTER had its Call-ID, else the one at the address that the contact names.
-    pub fn of_contact(
-        &self,
-        account: &str,
-        call_id: Option<&str>,
-        named: &[IpAddr],
-        now: Instant,
-    ) -> Option<&Auth> {
+    /// Who made a contact of an endpoint: the one whose REGISTER had its Call-ID, else the one at the address that the
+    /// contact names. PJSIP names the endpoint where it accepts credentials, others the peer.
+    pub fn of_contact(&self, endpoint: &str, contact: &Contact, now: Instant) -> Option<&Auth> {
+        let mut names = [endpoint, contact.aor.as_str()].into_iter();
+        names.find_map(|name| self.of_account(name, contact, now))
+    }
+
+    fn of_account(&self, account: &str, contact: &Contact, now: Instant) -> Option<&Auth> {
         let auths = self.accounts.get(account)?;
+        let (call_id, named) = (contact.call_id.as_deref(), [contact.address, contact.via]);
         let fresh = |auth: &&Auth| now.duration_since(auth.at) < LONGEST;
         let same = |auth: &&Auth| call_id.is_some() && auth.session.as_deref() == call_id;
-        let there = |auth: &&Auth| named.contains(&auth.source.ip().to_canonical());
+        let there = |auth: &&Auth| named.contains(&Some(auth.source.ip().to_canonical()));
         let mut found = auths.iter().rev().filter(fresh);
         found.clone().find(same).or_else(|| found.find(there))
     }
@@ -90,6 +92,7 @@ impl Auths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asterisk::inventory::recorded::{Recorded, asked};
     use crate::asterisk::security::CountsAs;
 
     fn accepted(account: &str, source: &str, session: &str) -> Finding {
@@ -109,22 +112,39 @@ mod tests {
         let (mut auths, now) = (Auths::default(), Instant::now());
         auths.note(&accepted("1006", "198.51.100.6:5060", "call-a"), now);
         auths.note(&accepted("1006", "198.51.100.7:5060", "call-b"), now);
-        let private = ["10.0.0.5".parse().unwrap()];
-        let found = |call| auths.of_contact("1006", Some(call), &private, now);
+        let contact = |aor: &str, address: &str, call: Option<&str>| {
+            let mut contact = asked(&Recorded::new_pbx())
+                .contacts()
+                .next()
+                .unwrap()
+                .1
+                .clone();
+            contact.aor = aor.into();
+            (contact.address, contact.via) = (address.parse().ok(), None);
+            contact.call_id = call.map(str::to_owned);
+            contact
+        };
+        let found = |endpoint: &str, contact: &Contact, now| {
+            let auth = auths.of_contact(endpoint, contact, now);
+            auth.map(|auth| auth.source.to_string())
+        };
+        let first = contact("1006", "10.0.0.5", Some("call-a"));
+        let source = Some("198.51.100.6:5060".to_owned());
+        assert_eq!(found("1006", &first, now), source);
+        // An endpoint may have an address of record of another name.
+        let sales = contact("sales", "10.0.0.5", Some("call-a"));
+        assert_eq!(found("1006", &sales, now), source);
+        assert_eq!(found("sales", &sales, now), None);
+        let unknown = contact("1006", "10.0.0.5", Some("call-c"));
+        assert_eq!(found("1006", &unknown, now), None);
+        let public = contact("1006", "198.51.100.7", None);
         assert_eq!(
-            found("call-a").unwrap().source,
-            "198.51.100.6:5060".parse().unwrap()
+            found("1006", &public, now).as_deref(),
+            Some("198.51.100.7:5060")
         );
-        assert_eq!(found("call-c"), None);
-        let public = ["198.51.100.7".parse().unwrap()];
-        let named = auths.of_contact("1006", None, &public, now).unwrap();
-        assert_eq!(named.session.as_deref(), Some("call-b"));
-        assert_eq!(auths.of_contact("1007", Some("call-a"), &public, now), None);
-        let later = now + LONGEST;
-        assert_eq!(
-            auths.of_contact("1006", Some("call-a"), &public, later),
-            None
-        );
+        let other = contact("1007", "198.51.100.7", Some("call-a"));
+        assert_eq!(found("1007", &other, now), None);
+        assert_eq!(found("1006", &first, now + LONGEST), None);
     }
 
     #[test]

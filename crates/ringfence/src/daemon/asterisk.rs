@@ -1,6 +1,5 @@
 //! What Asterisk says, and what follows from it.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,10 @@ use tracing::{debug, info, warn};
 
 use super::accepted::Registered;
 use super::beside::{State, Word};
+use super::removal::Keys;
 use super::state::Daemon;
 use crate::asterisk::ami::{self, Message};
 use crate::asterisk::auths::Auths;
-use crate::asterisk::inventory::Technology;
 use crate::asterisk::security::{Attempts, Event, Finding, Transport};
 use crate::config::Config;
 use crate::fraud::Guard;
@@ -39,8 +38,8 @@ pub(super) struct Asterisk {
     pub(super) unreadable: u64,
     /// Names with line ends.
     pub(super) forged: u64,
-    /// Keys of contacts, by channel driver and account.
-    pub(super) contacts: BTreeMap<(Technology, String), Vec<String>>,
+    /// Keys of the contacts that the last survey found.
+    pub(super) contacts: Keys,
     pub(super) survey: super::survey::Last,
 }
 
@@ -52,7 +51,7 @@ impl Asterisk {
             guard: Guard::new(&config.fraud, &config.emergency, TimeZone::system()),
             unreadable: 0,
             forged: 0,
-            contacts: BTreeMap::new(),
+            contacts: Keys::new(),
             survey: super::survey::Last::default(),
         }
     }
@@ -72,9 +71,11 @@ impl Daemon {
             }
             Word::Surveyed(Ok(inventory)) => self.surveyed(inventory),
             Word::Surveyed(Err(error)) => {
-                let every = self.survey_every();
-                self.beside.surveyed(every);
-                debug!("Asterisk does not say what it has: {error}");
+                self.not_surveyed(&error);
+                Ok(())
+            }
+            Word::Channels(asked, channels) => {
+                self.asterisk.guard.settle(&channels, asked);
                 Ok(())
             }
             Word::Opinions(generation, made) => self.take_opinions(generation, made),
@@ -187,11 +188,16 @@ impl Daemon {
         if message.get("ContactStatus") == Some("Removed") {
             return Ok(());
         }
-        let (account, now) = (account.to_owned(), Instant::now());
-        let Some(auth) = self.asterisk.auths.last(&account, JUST, now) else {
+        let now = Instant::now();
+        // Accepted credentials name the endpoint.
+        let names = [message.some("EndpointName"), Some(account)];
+        let auths = &self.asterisk.auths;
+        let mut found = names.into_iter().flatten();
+        let Some(auth) = found.find_map(|name| auths.last(name, JUST, now)) else {
             return Ok(());
         };
         let (source, transport, port) = (auth.source, auth.transport, auth.local.port());
+        let account = account.to_owned();
         self.register_if_admitted(account, source, Some(transport), port, UNTIL_ASKED)
     }
 

@@ -256,6 +256,16 @@ pub(super) fn source_of(subject: Address) -> Source {
     }
 }
 
+/// The bans of an address, of its ports and of its net; no others are looked at, however many there are.
+pub(super) fn around(bans: &BTreeMap<Source, Ban>, address: IpAddr) -> impl Iterator<Item = &Ban> {
+    let all = [Some(Source::of(address)), net_of(address).map(Source::net)];
+    all.into_iter().flatten().flat_map(|of| {
+        let port = Some(u16::MAX);
+        let last = Source { port, ..of };
+        bans.range(of..=last).map(|(_, ban)| ban)
+    })
+}
+
 /// What the kernel keeps a ban under.
 pub(super) fn subject(of: Source) -> Address {
     let address = tables::address(of.address);
@@ -330,6 +340,43 @@ mod tests {
             assert_eq!(source_of(subject(source)), source);
             assert_eq!(subjects.insert(subject(source), source), None);
         }
+    }
+
+    #[test]
+    fn the_bans_of_an_address_are_found_among_all() {
+        let mut bans = BTreeMap::new();
+        for (address, prefix_len, port) in [
+            ("203.0.113.9", 32, None),
+            ("203.0.113.9", 32, Some(5071)),
+            ("203.0.113.0", 24, None),
+            ("203.0.113.0", 32, None),
+            ("203.0.113.10", 32, Some(5071)),
+            ("2001:db8::", 48, None),
+            ("2001:db8:0:1::", 64, Some(65_535)),
+            ("2001:db8:0:2::", 64, None),
+        ] {
+            let now = Timestamp::UNIX_EPOCH;
+            let ban = Ban {
+                address: address.parse().unwrap(),
+                prefix_len,
+                port,
+                reason: String::new(),
+                since: now,
+                until: now,
+                times: 1,
+                proved: false,
+                evidence: None,
+                note: String::new(),
+            };
+            bans.insert(source(&ban), ban);
+        }
+        let found = |address: &str| around(&bans, address.parse().unwrap()).count();
+        assert_eq!(found("203.0.113.9"), 3);
+        assert_eq!(found("203.0.113.0"), 2);
+        assert_eq!(found("203.0.113.11"), 1);
+        assert_eq!(found("203.0.114.9"), 0);
+        assert_eq!(found("2001:db8:0:1::5"), 2);
+        assert_eq!(found("2001:db9::"), 0);
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::future::pending;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::asterisk::agi::{self, Server, Verdict};
-use crate::asterisk::ami::{self, AskError, Link};
+use crate::asterisk::ami::{self, Action, AskError, Link, Message};
 use crate::asterisk::inventory::{Inventory, gather_lists};
 use crate::config::{self, Config};
 use crate::logs::{self, Gauge};
@@ -21,6 +22,9 @@ const WAITING: usize = 1024;
 /// For how long notices that wait are still delivered when others take their place.
 const CLOSING: Duration = Duration::from_secs(20);
 
+/// Endpoints whose contacts are being removed at once.
+const REMOVALS: usize = 64;
+
 /// Something that was said.
 pub(super) enum Word {
     /// By Asterisk.
@@ -29,6 +33,8 @@ pub(super) enum Word {
     Log(logs::Heard),
     /// What Asterisk has.
     Surveyed(Result<Inventory, AskError>),
+    /// The channels that Asterisk had, asked for at a moment.
+    Channels(Timestamp, Vec<Message>),
     /// The judge can be asked for its opinion of the policy of this generation.
     Opinions(u64, anyhow::Result<Box<Opinions>>),
     /// The dial plan asks about a caller.
@@ -41,6 +47,8 @@ pub(super) struct Connection {
     pub(super) link: Link,
     heard: mpsc::Receiver<ami::Heard>,
     pub(super) state: State,
+    /// Places of those who wait for contacts to be removed.
+    pub(super) removals: Arc<Semaphore>,
 }
 
 /// How the connection is.
@@ -169,6 +177,11 @@ impl Beside {
             let inventory = gather_lists(&link).await;
             // The daemon ends: nobody wants it any more.
             let _ = words.send(Word::Surveyed(inventory)).await;
+            let asked = Timestamp::now();
+            // Who may not ask does without.
+            if let Ok(channels) = link.ask(Action::new("CoreShowChannels")).await {
+                let _ = words.send(Word::Channels(asked, channels)).await;
+            }
         });
     }
 
@@ -248,6 +261,7 @@ fn connect(config: &config::Asterisk) -> Option<Connection> {
         link,
         heard,
         state: State::Connecting,
+        removals: Arc::new(Semaphore::new(REMOVALS)),
     })
 }
 

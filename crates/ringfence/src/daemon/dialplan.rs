@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use super::bans::around;
 use super::beside::{Reply, Word};
 use super::state::Daemon;
 use crate::asterisk::agi::{Judge, Verdict};
@@ -99,12 +100,9 @@ impl Daemon {
                 snapshot.standings.push((place, *standing));
             }
         }
-        let near = |ban: &&crate::store::Ban| {
-            let net = ipnet::IpNet::new(ban.address, ban.prefix_len);
-            ban.until > clock.wall && net.is_ok_and(|net| net.contains(&address))
-        };
+        let bans = around(&self.bans, address).filter(|ban| ban.until > clock.wall);
         if let Some(opinions) = &mut self.opinions.made {
-            opinions.set_bans(self.bans.values().filter(near));
+            opinions.set_bans(bans);
             opinions.set_trust(&snapshot, clock.boot);
         }
         Ok(())

@@ -8,6 +8,7 @@ use ringfence_core::bench::Cause;
 use tracing::warn;
 
 use super::bans::Source;
+use super::removal::What;
 use super::state::Daemon;
 use crate::asterisk::ami::Action;
 use crate::asterisk::inventory::Technology;
@@ -45,7 +46,7 @@ impl Daemon {
                 FraudAction::Ban => self.ban_endpoint(&alarm.endpoint)?,
                 FraudAction::Remove => {
                     if let Some((technology, name)) = named(&alarm.endpoint) {
-                        self.remove_contact(technology, name, None);
+                        self.remove_contact(technology, name, What::All);
                     }
                 }
             }

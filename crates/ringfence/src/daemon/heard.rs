@@ -70,6 +70,9 @@ impl Daemon {
                 count.ok, count.ko, count.unknown
             ));
         }
+        if let Some(untold) = &known.survey.untold {
+            lines.push(format!("what Asterisk does not tell: {untold}"));
+        }
         let differ = known.survey.differences.told.len() + known.survey.differences.more;
         if differ > 0 {
             lines.push(format!(
@@ -92,7 +95,7 @@ impl Daemon {
         let data = json!({
             "connected": matches!(state, Some(State::Up(_))), "state": how,
             "audit": count.map(|count| json!({ "ok": count.ok, "ko": count.ko, "unknown": count.unknown })),
-            "differences": told, "forged": known.forged, "unreadable": known.unreadable,
+            "untold": known.survey.untold, "differences": told, "forged": known.forged, "unreadable": known.unreadable,
         });
         (lines, data)
     }

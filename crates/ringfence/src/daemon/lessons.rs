@@ -3,7 +3,6 @@
 use anyhow::Result;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use ringfence_core::address::Address;
 use ringfence_core::class::Class;
 use ringfence_core::trust::{Lesson, What};
@@ -14,28 +13,6 @@ use crate::config::Period;
 use crate::store::Name;
 use crate::tables;
 use crate::trust::Refused;
-
-/// Refusals that are logged for all to see within a minute; more are for those who look for them.
-const LOGGED: u32 = 20;
-
-/// How much was logged in this minute.
-#[derive(Debug, Default)]
-pub struct Logged {
-    minute: i64,
-    count: u32,
-}
-
-impl Logged {
-    /// Whether there is room for another line.
-    fn room(&mut self, now: Timestamp) -> bool {
-        let minute = now.as_second().div_euclid(60);
-        if self.minute != minute {
-            *self = Self { minute, count: 0 };
-        }
-        self.count += 1;
-        self.count <= LOGGED
-    }
-}
 
 impl Daemon {
     /// Takes in a lesson.
@@ -86,7 +63,7 @@ impl Daemon {
         } else {
             "its credentials are wrong"
         };
-        if noted.first && self.logged.room(refused.time) {
+        if noted.first && self.logged.says(Instant::now()).is_some() {
             info!("{address} port {port} was refused as {name} ({status}): {why}");
         } else {
             debug!("{address} port {port} was refused as {name} ({status}): {why}");
@@ -97,19 +74,5 @@ impl Daemon {
                  it is long, and `ringfence why` for who was refused"
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_minute_has_so_many_lines() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let mut logged = Logged::default();
-        let lines = (0..1000).filter(|_| logged.room(at(90))).count();
-        assert_eq!(lines, LOGGED as usize);
-        assert!(logged.room(at(120)));
     }
 }

@@ -19,6 +19,8 @@ mod lockout;
 mod nets;
 mod notices;
 mod options;
+mod removal;
+mod seldom;
 mod standing;
 mod state;
 mod status;

@@ -18,8 +18,8 @@ use super::beside::Beside;
 use super::engine::{self, Kind};
 use super::event::Record;
 use super::guarded::Guarded;
-use super::lessons::Logged;
 use super::options::Options;
+use super::seldom::Seldom;
 use super::survey::Desk;
 use super::trial::Trial;
 use super::trunks::Trunks;
@@ -58,7 +58,7 @@ pub struct Daemon {
     /// Nets that were told of as spared by the subnet rule.
     pub(super) spared: BTreeSet<IpNet>,
     pub(super) trust: Trust,
-    pub(super) logged: Logged,
+    pub(super) logged: Seldom,
     pub(super) beside: Beside,
     pub(super) asterisk: Asterisk,
     pub(super) opinions: Desk,
@@ -133,7 +133,7 @@ impl Daemon {
             bans: BTreeMap::new(),
             spared: BTreeSet::new(),
             trust,
-            logged: Logged::default(),
+            logged: Seldom::default(),
             beside: Beside::new(),
             asterisk,
             opinions: Desk::default(),

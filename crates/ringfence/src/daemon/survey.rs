@@ -11,8 +11,9 @@ use tracing::{info, warn};
 
 use super::bans::Source;
 use super::beside::Word;
+use super::removal::{What, keys};
 use super::state::Daemon;
-use crate::asterisk::ami::Action;
+use crate::asterisk::ami::AskError;
 use crate::asterisk::audit::{Count, Row, audit};
 use crate::asterisk::differences::{Differences, differences};
 use crate::asterisk::inventory::{Contact, Inventory, Learned, Technology};
@@ -42,8 +43,10 @@ pub(super) struct Desk {
 /// What the last survey found.
 #[derive(Default)]
 pub(super) struct Last {
-    /// How long it took from the question on.
+    /// How long it took, from the question on until all was looked at.
     pub(super) took: Duration,
+    /// What Asterisk did not tell, and why.
+    pub(super) untold: Option<String>,
     /// What the policy says of all.
     pub(super) count: Option<Count>,
     /// Where it differs from what the packets taught.
@@ -64,6 +67,16 @@ impl Last {
         self.told.insert(key, now);
         true
     }
+}
+
+/// In one line, what could not be asked; the first of it in words.
+fn untold(unasked: &[(String, String)]) -> Option<String> {
+    let ((what, why), more) = unasked.split_first()?;
+    let mut line = format!("{}: {why}", what.escape_debug());
+    if !more.is_empty() {
+        line.push_str(&format!(" (and {} more)", more.len()));
+    }
+    Some(line)
 }
 
 impl Daemon {
@@ -123,35 +136,38 @@ impl Daemon {
     /// Takes in what Asterisk has.
     pub(super) fn surveyed(&mut self, mut inventory: Inventory) -> Result<()> {
         let every = self.survey_every();
-        self.asterisk.survey.took = self.beside.surveyed(every);
-        let now = Timestamp::now();
+        let (now, begun) = (Timestamp::now(), Instant::now());
+        let asked = self.beside.surveyed(every);
+        self.asterisk.survey.untold = untold(&inventory.unasked);
         self.sweep_now()?;
         let mut learned = Learned::new(self.trust.known.registrations.values(), now);
         self.find_sources(&mut inventory, &mut learned);
         inventory.fill_sources(&learned);
         self.learn_contacts(&inventory, now)?;
-        self.keep_keys(&inventory);
+        self.asterisk.contacts = keys(&inventory);
         self.compare(&inventory, &learned);
-        self.audit(&inventory)
+        let done = self.audit(&inventory);
+        self.asterisk.survey.took = asked + begun.elapsed();
+        done
+    }
+
+    /// Asterisk does not say what it has.
+    pub(super) fn not_surveyed(&mut self, error: &AskError) {
+        let every = self.survey_every();
+        self.beside.surveyed(every);
+        self.asterisk.survey.untold = Some(error.to_string());
     }
 
     /// Where contacts really are, as far as accepted credentials say it.
     fn find_sources(&self, inventory: &mut Inventory, learned: &mut Learned) {
         let now = Instant::now();
-        let endpoints = inventory.endpoints.iter_mut();
-        for contact in endpoints.flat_map(|endpoint| &mut endpoint.contacts) {
-            let named: Vec<IpAddr> = [contact.address, contact.via]
-                .into_iter()
-                .flatten()
-                .collect();
-            let call = contact.call_id.as_deref();
-            let auth = self
-                .asterisk
-                .auths
-                .of_contact(&contact.aor, call, &named, now);
-            if let Some(auth) = auth {
-                contact.source = Some(auth.source);
-                learned.note(Name::new(&contact.aor), auth.source);
+        for endpoint in &mut inventory.endpoints {
+            for contact in &mut endpoint.contacts {
+                let auths = &self.asterisk.auths;
+                if let Some(auth) = auths.of_contact(&endpoint.name, contact, now) {
+                    contact.source = Some(auth.source);
+                    learned.note(Name::new(&contact.aor), auth.source);
+                }
             }
         }
     }
@@ -161,15 +177,8 @@ impl Daemon {
         let instant = Instant::now();
         let mut found = Vec::new();
         for (endpoint, contact) in inventory.contacts() {
-            let named: Vec<IpAddr> = [contact.address, contact.via]
-                .into_iter()
-                .flatten()
-                .collect();
-            let call = contact.call_id.as_deref();
-            let auth = self
-                .asterisk
-                .auths
-                .of_contact(&contact.aor, call, &named, instant);
+            let auths = &self.asterisk.auths;
+            let auth = auths.of_contact(&endpoint.name, contact, instant);
             let iax2 = endpoint.technology == Technology::Iax2;
             let (source, transport, port) = match (auth, contact.source) {
                 (Some(auth), _) => (auth.source, Some(auth.transport), auth.local.port()),
@@ -194,15 +203,6 @@ impl Daemon {
         match contact.expires {
             Some(expires) => Duration::try_from(expires.duration_since(now)).unwrap_or_default(),
             None => self.survey_every() + BEYOND,
-        }
-    }
-
-    fn keep_keys(&mut self, inventory: &Inventory) {
-        self.asterisk.contacts.clear();
-        for (endpoint, contact) in inventory.contacts() {
-            let key = (endpoint.technology, contact.aor.clone());
-            let keys = self.asterisk.contacts.entry(key).or_default();
-            keys.extend(contact.key.clone());
         }
     }
 
@@ -253,10 +253,13 @@ impl Daemon {
         let what = self.audit_config().strangers;
         let enforced = self.config.mode == crate::config::Mode::Enforce;
         let name = Name::new(&row.name);
+        let endpoint = format!("{}/{}", row.technology.name(), row.name);
+        let calls_for_help = self.asterisk.guard.in_emergency(&endpoint);
         if self.asterisk.survey.tells(&row.name, address) {
             let done = match (what, enforced) {
                 (Strangers::Tell, _) => "",
                 (_, false) => "; in shadow mode nothing is done about it",
+                _ if calls_for_help => "; nothing is done while its emergency call is up",
                 (Strangers::Remove, true) => "; its contact is removed",
                 (Strangers::Ban, true) => "; its contact is removed and its address banned",
             };
@@ -272,62 +275,32 @@ impl Daemon {
             }
             self.notify(notice);
         }
-        if !enforced || what == Strangers::Tell {
+        if !enforced || what == Strangers::Tell || calls_for_help {
             return Ok(());
         }
-        self.remove_contact(row.technology, &row.name, row.contact_key.clone());
+        self.remove_contact(
+            row.technology,
+            &row.name,
+            What::One(row.contact_key.as_deref()),
+        );
         if what == Strangers::Ban && !self.is_spared(address) {
             let note = "registered from where the policy admits nobody".to_owned();
             self.ban_for(Source::of(address), Cause::Manual, true, note)?;
         }
         Ok(())
     }
+}
 
-    /// Has Asterisk forget contacts of an account: that of the key, or all of them.
-    pub(super) fn remove_contact(&self, of: Technology, account: &str, key: Option<String>) {
-        let Some(held) = &self.beside.asterisk else {
-            return;
-        };
-        let place = (of, account.to_owned());
-        let keys = match key {
-            Some(key) => vec![key],
-            None => self
-                .asterisk
-                .contacts
-                .get(&place)
-                .cloned()
-                .unwrap_or_default(),
-        };
-        let actions: Vec<Action> = match of {
-            Technology::Pjsip => keys
-                .into_iter()
-                .map(|key| {
-                    let remove = Action::new("DBDel").with("Family", "registrar/contact");
-                    remove.with("Key", key)
-                })
-                .collect(),
-            Technology::Sip | Technology::Iax2 => {
-                // A name of more than one word would be another command.
-                let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
-                if account.is_empty() || !account.bytes().all(word) {
-                    warn!(
-                        "{} is not unregistered: its name is no word of a command",
-                        Name::new(account)
-                    );
-                    return;
-                }
-                let driver = of.name().to_lowercase();
-                let command = format!("{driver} unregister {account}");
-                vec![Action::new("Command").with("Command", command)]
-            }
-        };
-        let (link, name) = (held.link.clone(), Name::new(account));
-        tokio::spawn(async move {
-            for action in actions {
-                if let Err(error) = link.ask(action).await {
-                    warn!("the contact of {name} is not removed: {error}");
-                }
-            }
-        });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asterisk_does_not_tell_is_one_line() {
+        assert_eq!(untold(&[]), None);
+        let of = |what: &str| (what.to_owned(), "Asterisk's answer is cut".to_owned());
+        let line = untold(&[of("PJSIPShowEndpoint \u{1b}"), of("IAXpeers")]);
+        let expected = "PJSIPShowEndpoint \\u{1b}: Asterisk's answer is cut (and 1 more)";
+        assert_eq!(line.as_deref(), Some(expected));
     }
 }

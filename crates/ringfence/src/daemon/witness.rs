@@ -14,6 +14,7 @@ use ringfence_core::trust::{Culprit, flow_hash};
 use tracing::{info, warn};
 
 use super::bans::Source;
+use super::seldom::Seldom;
 use super::state::Daemon;
 use crate::asterisk::security::{CountsAs, Finding, Transport};
 use crate::config::{Kind, Protocol};
@@ -31,9 +32,19 @@ pub struct Witness {
     pub(super) twice: Twice<Finding>,
     probed: BTreeSet<(IpAddr, Name)>,
     order: VecDeque<(IpAddr, Name)>,
+    lines: Seldom,
 }
 
 impl Witness {
+    /// Writes a line that a stranger brought about, unless there were many of late.
+    fn say(&mut self, text: &str) {
+        match self.lines.says(Instant::now()) {
+            Some(0) => warn!("{text}"),
+            Some(more) => warn!("{text} ({more} lines like this were left out before)"),
+            None => {}
+        }
+    }
+
     /// Whether a source asks for an account for the first time.
     fn asks_anew(&mut self, address: IpAddr, name: &Name) -> bool {
         if !self.probed.insert((address, name.clone())) {
@@ -118,17 +129,17 @@ impl Daemon {
                 } else {
                     &name.text()
                 };
-                info!(
+                self.witness.say(&format!(
                     "{address} is refused as {named} by an access list of {}",
-                    finding.service
-                );
+                    finding.service.escape_debug()
+                ));
             }
             CountsAs::Suspicious => {
                 let text = format!(
                     "{address} logged in as {name} and asked for someone else's registration ({})",
-                    finding.service
+                    finding.service.escape_debug()
                 );
-                warn!("{text}");
+                self.witness.say(&text);
                 self.notify(Notice::new(NoticeKind::Fraud, &text).source(address));
             }
             CountsAs::Authenticated { password } => {
@@ -262,15 +273,15 @@ impl Daemon {
     /// A name with line ends in it: nothing but an attempt to deceive writes one.
     pub(super) fn hear_forgery(&mut self, source: Option<SocketAddr>) -> Result<()> {
         let Some(source) = source else {
-            warn!(
-                "a name with line ends forged an event or a line of a log; its sender is not known"
+            self.witness.say(
+                "a name with line ends forged an event or a line of a log; its sender is not known",
             );
             return Ok(());
         };
         let address = source.ip().to_canonical();
         let text =
             format!("{source} wrote line ends into a name, to forge an event or a line of a log");
-        warn!("{text}");
+        self.witness.say(&text);
         self.notify(Notice::new(NoticeKind::Forged, &text).source(address));
         let clock = self.clock()?;
         let standing = self.fence.standing(tables::address(address))?;

@@ -119,7 +119,7 @@ fn call(message: &Message, channel: Channel) -> Option<Call> {
 }
 
 /// A text, cut where it is long.
-fn kept(text: &str) -> String {
+pub(super) fn kept(text: &str) -> String {
     let mut end = text.len().min(NAME);
     while !text.is_char_boundary(end) {
         end -= 1;

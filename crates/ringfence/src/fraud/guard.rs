@@ -1,13 +1,13 @@
 //! The guard: calls in, alarms out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::alarm::{Alarm, Why};
-use super::call::{Block, Call, Channel};
+use super::call::{Block, Call, Channel, kept};
 use super::limits::{Endpoint, HOUR, MINUTE};
 use super::number::Numbers;
 use crate::asterisk::ami::Message;
@@ -92,11 +92,29 @@ impl Guard {
         }
     }
 
-    /// Forgets which calls are up, because their ends may have been missed: after a new connection to Asterisk.
+    /// Forgets which calls are up, because their ends may have been missed: after a new connection to Asterisk. Emergency
+    /// calls may be up still, so that they are kept until Asterisk [says](Self::settle) that they are over.
     pub fn forget_calls(&mut self) {
-        self.calls.clear();
+        self.calls.retain(|_, up| up.emergency);
         for endpoint in self.endpoints.values_mut() {
-            (endpoint.up, endpoint.emergencies) = (0, 0);
+            endpoint.up = 0;
+        }
+    }
+
+    /// Takes in what Asterisk answers to CoreShowChannels, asked for at a moment: calls that began before and are not
+    /// among its channels have ended, whatever became of the events that said so.
+    pub fn settle(&mut self, answer: &[Message], asked: Timestamp) {
+        let names = answer.iter().filter_map(|message| message.some("Channel"));
+        let up: HashSet<String> = names.map(kept).collect();
+        let asked = asked.as_second();
+        let over = |channel: &Channel, call: &Up| call.since < asked && !up.contains(&channel.name);
+        let calls = self.calls.iter();
+        let over: Vec<Channel> = calls
+            .filter(|(channel, call)| over(channel, call))
+            .map(|(channel, _)| channel.clone())
+            .collect();
+        for channel in over {
+            self.ends(&channel);
         }
     }
 
@@ -108,12 +126,13 @@ impl Guard {
     }
 
     fn begins(&mut self, call: Call, now: Timestamp) -> Option<Alarm> {
-        let known = self.calls.get(&call.channel);
-        if self.is_exempt(&call) || known.is_some_and(|up| up.counted) {
-            return None;
-        }
         // A phone that calls for help does not write lines into its name.
         let emergency = !call.forged && self.numbers.emergency(&call.destination);
+        let known = self.calls.get(&call.channel);
+        // Who has no limits is protected all the same.
+        if !emergency && self.is_exempt(&call) || known.is_some_and(|up| up.counted) {
+            return None;
+        }
         let protects = emergency && self.endpoints.contains_key(&call.endpoint);
         let counted = protects || !self.doubts(now);
         self.make_room(now.as_second());

@@ -1,8 +1,9 @@
 //! The guard over recorded and made-up calls.
 
+mod hostile;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use proptest::prelude::*;
 
 use super::{Alarm, Guard, Why};
 use crate::asterisk::ami::{Framed, Framing, Message};
@@ -101,6 +102,41 @@ fn each_recorded_call_is_one_attempt_and_ends() {
         assert!(alarm.shadow && alarm.action == [FraudAction::Tell]);
         assert_eq!(guard.remembered(), (1, 0), "the call has ended");
     }
+}
+
+#[test]
+fn a_call_whose_end_was_missed_ends_where_asterisk_has_it_no_more() {
+    let recording =
+        include_bytes!("../../tests/fixtures/asterisk/ami/core-show-channels-one-call.rx");
+    let answer = messages(recording);
+    let mut guard = guard("concurrent = 2");
+    let emergency = |guard: &Guard| guard.in_emergency("PJSIP/1001");
+    // The recording has the fifth.
+    for (number, exten) in [(4, "101"), (5, "101"), (6, "112")] {
+        assert_eq!(call(&mut guard, "PJSIP/1001", number, exten, 0), None);
+    }
+    guard.settle(&answer, at(0));
+    assert_eq!(guard.remembered(), (1, 3), "they may have begun meanwhile");
+    guard.forget_calls();
+    assert!(emergency(&guard), "it may be up still");
+    assert_eq!(call(&mut guard, "PJSIP/1001", 4, "101", 1), None);
+    assert_eq!(call(&mut guard, "PJSIP/1001", 5, "101", 1), None);
+    guard.settle(&answer, at(2));
+    assert!(!emergency(&guard));
+    assert_eq!(guard.remembered(), (1, 1));
+    // One is up, so that this is the second and the next one too many.
+    assert_eq!(call(&mut guard, "PJSIP/1001", 7, "102", 3), None);
+    let alarm = call(&mut guard, "PJSIP/1001", 8, "103", 3).unwrap();
+    assert_eq!(alarm.why, Why::Concurrent(2));
+}
+
+#[test]
+fn an_endpoint_without_limits_is_protected_while_it_calls_for_help() {
+    let mut guard = guard("exempt = [\"PJSIP/1001\"]");
+    assert_eq!(call(&mut guard, "PJSIP/1001", 1, "112", 0), None);
+    assert!(guard.in_emergency("PJSIP/1001"));
+    hangup(&mut guard, "PJSIP/1001", 1);
+    assert!(!guard.in_emergency("PJSIP/1001"));
 }
 
 #[test]
@@ -248,58 +284,6 @@ fn trunks_and_exempt_endpoints_have_no_limits() {
     assert!(note(&mut guard, &forged, 0).is_some());
 }
 
-/// A whole block of another endpoint, as a caller could write it into its name.
-fn forged(victim: &str, number: u32) -> String {
-    format!(
-        "1\r\n\r\nEvent: Newchannel\r\nChannel: {victim}-{number:08x}\r\nCallerIDNum: 1\r\n\
-         Context: from-phones\r\nExten: {DEAR}\r\nUniqueid: 9.{number}\r\nLinkedid: 9.{number}\r\n\r\nX: y"
-    )
-}
-
-#[test]
-fn forged_blocks_are_not_held_against_an_innocent() {
-    let mut guard = guard("expensive = 0\nattempts = 1\nconcurrent = 1");
-    for number in 0..50 {
-        let second = i64::from(number);
-        let inside = forged("PJSIP/victim", number);
-        let cut = event("Newchannel", "PJSIP/evil", 1000 + number, &inside, DEAR);
-        assert!(cut.len() >= 3, "{cut:?}");
-        let alarms: Vec<Alarm> = cut
-            .iter()
-            .filter_map(|m| guard.note(m, at(second)))
-            .collect();
-        assert_eq!(alarms, []);
-        // An event that shows the forged channel is forged in the same way.
-        let again = inside.replace("Event: Newchannel", "Event: Newstate");
-        let cut = event("Newstate", "PJSIP/evil", 1000 + number, &again, DEAR);
-        assert_eq!(note(&mut guard, &cut, second), None);
-    }
-    assert_eq!(call(&mut guard, "PJSIP/victim", 2000, "100", 60), None);
-    // Without an account one can do the same.
-    let security = format!(
-        "Asterisk Call Manager/11\r\nEvent: InvalidAccountID\r\nAccountID: {}\r\n\
-         RemoteAddress: IPV4/UDP/203.0.113.7/5060\r\n\r\n",
-        forged("PJSIP/victim", 3000)
-    );
-    let cut = messages(security.as_bytes());
-    assert_eq!(note(&mut guard, &cut, 100), None);
-}
-
-#[test]
-fn a_call_that_begins_in_doubt_counts_once_it_shows_itself() {
-    let mut guard = guard("expensive = 0");
-    let cut = Message::from_lines(["Event: InvalidAccountID", "AccountID: x"]);
-    assert_eq!(guard.note(&cut, at(0)), None);
-    assert_eq!(call(&mut guard, "PJSIP/1", 1, DEAR, 0), None);
-    let shows = event("Newstate", "PJSIP/1", 1, "1", DEAR);
-    let alarm = note(&mut guard, &shows, 1).unwrap();
-    assert_eq!(
-        (alarm.endpoint.as_str(), alarm.destination.as_str()),
-        ("PJSIP/1", DEAR)
-    );
-    assert_eq!(note(&mut guard, &shows, 100), None, "it counts once");
-}
-
 #[test]
 fn another_configuration_keeps_what_was_counted() {
     let mut guard = guard("attempts = 3");
@@ -311,111 +295,4 @@ fn another_configuration_keeps_what_was_counted() {
     assert_eq!(call(&mut guard, "PJSIP/1", 3, "110", 1), None);
     let alarm = call(&mut guard, "PJSIP/1", 4, "100", 1).unwrap();
     assert_eq!(alarm.why, Why::Attempts(2));
-}
-
-#[test]
-fn an_alarm_shows_no_control_characters() {
-    let mut guard = guard("expensive = 0");
-    let alarm = call(&mut guard, "PJSIP/a\u{1b}[2J", 1, "0044\u{7}1", 0).unwrap();
-    let shown = alarm.to_string();
-    assert!(!shown.contains(char::is_control), "{shown:?}");
-    assert!(shown.contains("another country"), "{shown}");
-}
-
-#[test]
-fn what_is_remembered_is_bounded() {
-    let mut guard = guard("concurrent = 500\nattempts = 500");
-    assert_eq!(call(&mut guard, "PJSIP/first", 0, "112", 0), None);
-    for number in 1..18_000 {
-        let endpoint = format!("SIP/{}", number % 5000);
-        let _ = call(
-            &mut guard,
-            &endpoint,
-            number,
-            "100",
-            i64::from(number / 1000),
-        );
-    }
-    let (endpoints, calls) = guard.remembered();
-    assert!(endpoints <= 4096 && calls <= 16_384, "{endpoints} {calls}");
-    assert!(
-        guard.in_emergency("PJSIP/first"),
-        "an emergency is not forgotten for others"
-    );
-}
-
-/// Something that happens.
-#[derive(Debug, Clone)]
-enum Step {
-    Call(u8, u32, String),
-    Hangup(u8, u32),
-    Emergency(u8, u32, usize),
-    Forged(u8, u32),
-    Cut,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let number = "(100|112|000|00[1-9]{6}|[+]44[0-9]{5}|9?911|0?000)";
-    prop_oneof![
-        4 => (0..3_u8, 0..40_u32, number).prop_map(|(e, n, x)| Step::Call(e, n, x)),
-        2 => (0..3_u8, 0..40_u32).prop_map(|(e, n)| Step::Hangup(e, n)),
-        2 => (0..3_u8, 0..40_u32, 0..8_usize).prop_map(|(e, n, i)| Step::Emergency(e, n, i)),
-        1 => (0..3_u8, 0..40_u32).prop_map(|(e, n)| Step::Forged(e, n)),
-        1 => Just(Step::Cut),
-    ]
-}
-
-proptest! {
-    /// Whatever happened before, and however strict the limits are.
-    #[test]
-    fn an_emergency_number_never_makes_an_alarm(
-        steps in prop::collection::vec((step(), 0..100_i64), 1..80),
-        limits in prop::sample::select(vec![
-            "attempts = 1\nconcurrent = 1\ndestinations = 1\nexpensive = 0\nprefixes = [\"0\", \"1\", \"9\"]",
-            "mode = \"enforce\"\naction = [\"hangup\", \"ban\", \"remove\"]\nexpensive = 0\nconcurrent = 1",
-            "outside = [\"9\", \"0\"]\nexpensive = 0\nattempts = 1\nhome = \"GB\"",
-        ]),
-    ) {
-        let mut guard = guard(limits);
-        let (mut second, outside) = (0, limits.contains("outside"));
-        for (step, later) in steps {
-            second += later;
-            let endpoint = |number: u8| format!("PJSIP/100{number}");
-            match step {
-                Step::Call(e, n, exten) => {
-                    let alarm = call(&mut guard, &endpoint(e), n, &exten, second);
-                    if let Some(alarm) = alarm {
-                        prop_assert!(!["112", "000", "911"].contains(&alarm.destination.as_str()));
-                        let ends = [FraudAction::Ban, FraudAction::Remove];
-                        let ends = alarm.action.iter().any(|action| ends.contains(action));
-                        prop_assert!(!ends || !guard.in_emergency(&alarm.endpoint));
-                    }
-                }
-                Step::Hangup(e, n) => hangup(&mut guard, &endpoint(e), n),
-                Step::Emergency(e, n, which) => {
-                    let numbers = ["112", "911", "999", "000", "9112", "0112", "9000", "0000"];
-                    let usable = if outside { 8 } else { 4 };
-                    let exten = numbers[which % usable];
-                    prop_assert_eq!(call(&mut guard, &endpoint(e), n, exten, second), None);
-                }
-                Step::Forged(e, n) => {
-                    let inside = forged(&endpoint(e), n);
-                    let cut = event("Newstate", "PJSIP/evil", 99, &inside, "1");
-                    prop_assert_eq!(note(&mut guard, &cut, second), None);
-                }
-                Step::Cut => {
-                    let _ = guard.note(&Message::from_lines(["X: y"]), at(second));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn any_block_is_answered(lines in prop::collection::vec(
-        "(Event: Newchannel|Event: Hangup|Channel: PJSIP/1-1|Exten: .{0,5}|Uniqueid: 1|Linkedid: 1|CallerIDNum: 1|.{0,10})",
-        0..12,
-    )) {
-        let mut guard = guard("expensive = 0");
-        let _ = guard.note(&Message::from_lines(lines.iter().map(String::as_str)), at(0));
-    }
 }

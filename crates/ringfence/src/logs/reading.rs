@@ -68,6 +68,14 @@ impl Reading {
         }
     }
 
+    /// Of a log that grows: whenever nothing comes, [`pause`](Self::pause) is called.
+    pub fn live(patterns: Patterns) -> Self {
+        Self {
+            sieve: Sieve::live(),
+            ..Self::new(patterns)
+        }
+    }
+
     /// The patterns.
     pub fn patterns(&self) -> &Patterns {
         &self.patterns

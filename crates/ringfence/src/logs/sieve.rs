@@ -5,6 +5,9 @@
 //! message at once; and know the number of the thread that writes security events, which is the same for as long as Asterisk
 //! runs. So whatever stands between two events of that thread is one message, the later lines of which are forged if any of
 //! them is a rest or an event of another thread.
+//!
+//! Which thread that is, the first event tells. In a log that grows it must be the first line after a pause: what a stranger
+//! forges into a line of another kind, such as a name of IAX2, always has the beginning of that line before it.
 
 use std::net::SocketAddr;
 
@@ -42,22 +45,34 @@ pub struct Sieve {
     size: usize,
     /// Whether something in it is forged.
     broken: bool,
+    /// Of a log that grows: whether the next line is the first after a pause.
+    fresh: Option<bool>,
 }
 
 impl Sieve {
+    /// For a log that grows, so that pauses are known: see [`flush`](Self::flush).
+    pub fn live() -> Self {
+        Self {
+            fresh: Some(true),
+            ..Self::default()
+        }
+    }
+
     /// Takes in a line; `out` is called with what is certain by now.
     pub fn push(&mut self, number: u64, line: String, mut out: impl FnMut(Sieved)) {
         let size = line.len();
+        let claims = self.fresh.is_none_or(|fresh| fresh);
+        self.fresh = self.fresh.map(|_| false);
         match sort(&line) {
             Sort::Event { thread } => {
-                if self.believes(thread) {
+                if self.believes(thread, claims) {
                     self.close(true, &mut out);
                 } else {
                     self.broken = true;
                 }
             }
             Sort::Cut { thread } => {
-                if self.thread.is_none() {
+                if self.thread.is_none() && claims {
                     self.thread = Some(thread.to_owned());
                 }
                 if self.thread.as_deref() == Some(thread) {
@@ -78,14 +93,21 @@ impl Sieve {
     /// Nothing came for a while, so that the last message is whole.
     pub fn flush(&mut self, mut out: impl FnMut(Sieved)) {
         self.close(true, &mut out);
+        self.fresh = self.fresh.map(|_| true);
     }
 
-    /// Whether the thread is the one that writes security events.
-    fn believes(&mut self, thread: &str) -> bool {
+    /// Whether the thread is the one that writes security events; `claims`: whether it may become that.
+    fn believes(&mut self, thread: &str, claims: bool) -> bool {
+        if self.thread.is_none() && !claims {
+            return false;
+        }
         let known = self.thread.get_or_insert_with(|| thread.to_owned());
         if known == thread {
             self.claims.1 = 0;
             return true;
+        }
+        if !claims {
+            return false;
         }
         if self.claims.0 != thread {
             self.claims = (thread.to_owned(), 0);

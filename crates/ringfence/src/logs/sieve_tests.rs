@@ -111,6 +111,60 @@ fn after_a_restart_the_new_thread_is_believed() {
     assert!(passed.len() >= 12, "{}", passed.len());
 }
 
+/// What comes out of a log that grows, with a pause behind each text.
+fn grown(texts: &[String]) -> Vec<String> {
+    let (mut sieve, mut passed) = (Sieve::live(), Vec::new());
+    let mut keep = |out| {
+        if let Sieved::Line(_, line) = out {
+            passed.push(line);
+        }
+    };
+    for text in texts {
+        for line in text.split('\n') {
+            sieve.push(1, line.to_owned(), &mut keep);
+        }
+        sieve.flush(&mut keep);
+    }
+    passed
+}
+
+#[test]
+fn a_name_in_a_line_of_another_kind_makes_no_thread_believed() {
+    let iax = |inside: &str| {
+        format!(
+            "[Nov 21 02:06:11] NOTICE[7] chan_iax2.c: No registration for peer 'x\n{inside}\n\
+             [Nov 21 02:06:11] NOTICE[7] chan_iax2.c: No registration for peer 'y' (from 203.0.113.7)"
+        )
+    };
+    let event = iax(&forged_event(1));
+    let cut = iax(&head(1, "SuccessfulAuth"));
+    // A line so long that what is held has to go in between.
+    let long = format!("{}\n{}", "x".repeat(HELD), forged_event(1));
+    let forged: Vec<String> = [event, cut, iax(&long)]
+        .into_iter()
+        .cycle()
+        .take(60)
+        .collect();
+    for line in grown(&forged) {
+        assert!(!line.contains("SecurityEvent"), "{line}");
+    }
+    let mut quiet = vec![genuine("1")];
+    quiet.extend(forged);
+    quiet.push(genuine("2"));
+    let events: Vec<String> = grown(&quiet)
+        .into_iter()
+        .filter(|line| line.contains("SecurityEvent"))
+        .collect();
+    assert_eq!(events, [genuine("1"), genuine("2")]);
+}
+
+#[test]
+fn in_a_log_that_grows_the_new_thread_is_believed_after_a_restart() {
+    let new = genuine("1").replace("16128", "17000");
+    let all = [vec![genuine("1")], vec![new; 20]].concat();
+    assert!(grown(&all).len() >= 12);
+}
+
 #[test]
 fn what_is_held_is_bounded() {
     let mut sieve = Sieve::default();

@@ -117,7 +117,7 @@ impl Gauge {
 pub fn follow(logs: &[Settings]) -> Result<(mpsc::Receiver<Heard>, Vec<Gauge>), PatternError> {
     let readings: Vec<Reading> = logs
         .iter()
-        .map(|log| log.by.patterns().map(Reading::new))
+        .map(|log| log.by.patterns().map(Reading::live))
         .collect::<Result<_, _>>()?;
     let (sender, receiver) = mpsc::channel(WAITING);
     let mut gauges = Vec::new();

@@ -34,7 +34,7 @@ impl Action {
     ///
     /// # Errors
     /// When there is a line end or a NUL in it: it would be another action.
-    pub(super) fn block(&self, id: &str) -> Result<String, AskError> {
+    pub(crate) fn block(&self, id: &str) -> Result<String, AskError> {
         let mut block = format!("Action: {}\r\nActionID: {id}\r\n", self.name);
         for (key, value) in &self.fields {
             block.push_str(&format!("{key}: {value}\r\n"));

@@ -13,10 +13,13 @@ pub const EVENT_MASK: &str = "system,security,call";
 /// Events that Asterisk itself is asked to drop, as basic regular expressions over the whole of an event.
 ///
 /// They cover what cannot be told on this side: a security event that was completed within a name with another behind it,
-/// and text in what a call is dialled with, which stands last in its event.
-pub const FILTERS: [&str; 2] = [
+/// and text of a phone that stands last in its event: what a call is dialled with, where a phone that was called sends
+/// the call, and where a call is transferred to. No other event of [`EVENT_MASK`] ends in such a text.
+pub const FILTERS: [&str; 4] = [
     "!^Event: .*RemoteAddress: .*[[:cntrl:]][Ee][Vv][Ee][Nn][Tt]:",
     "!^Event: DialBegin.*DialString: .*[[:cntrl:]][^[:cntrl:]]",
+    "!^Event: DialEnd.*Forward: .*[[:cntrl:]][^[:cntrl:]]",
+    "!^Event: BlindTransfer",
 ];
 
 /// What Asterisk greets with, up to the version of the protocol.
@@ -117,6 +120,14 @@ mod tests {
         assert!(!dropped(&dial("PJSIP/100@trunk")));
         assert!(dropped(&dial("1\r\n\r\nEvent: SuccessfulAuth")));
         assert!(dropped(&dial("1\r\n\r\njunk\r\nRemoteAddress: r")));
+        let forward =
+            |text: &str| format!("Event: DialEnd\r\nDialStatus: X\r\nForward: {text}\r\n\r\n");
+        assert!(!dropped(&forward("Local/100@phones")));
+        assert!(dropped(&forward("1\r\n\r\nEvent: SuccessfulAuth")));
+        let transfer = "Event: BlindTransfer\r\nResult: Success\r\nContext: phones\r\n";
+        assert!(dropped(&format!(
+            "{transfer}Extension: 1\r\n\r\nEvent: SuccessfulAuth\r\n{end}"
+        )));
     }
 
     #[test]

@@ -191,11 +191,14 @@ impl Sieve {
             .iter()
             .position(|held| matches!(held.what, What::Cut(_) | What::Rest { .. }));
         let from = head.filter(|_| self.filtered).unwrap_or(0);
-        // The text that a call is dialled with stands last: it may have forged the rest as well.
+        // The text that a call is dialled with or sent on to stands last: it may have forged the rest as well.
         let dialled = !self.filtered
-            && self.held.iter().any(
-                |held| matches!(&held.what, What::Event(event) if event.event() == Some("DialBegin")),
-            );
+            && self.held.iter().any(|held| match &held.what {
+                What::Event(event) => {
+                    event.event() == Some("DialBegin") || event.get("Forward").is_some()
+                }
+                _ => false,
+            });
         let (mut first, mut blocks) = (self.blocks, 1);
         for held in self.held.split_off(from) {
             blocks += match held.what {

@@ -179,8 +179,8 @@ async fn had(
     }
 }
 
-/// Whether a name is one word of a command.
-fn is_word(name: &str) -> bool {
+/// Whether a name is one word of a command: one of more would be another command.
+pub(crate) fn is_word(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use crate::config::Host;
 use crate::opinion::Transport;
 
+pub(crate) use gather::is_word;
 pub use gather::{Ask, gather, gather_lists};
 pub use password::Fault;
 pub use sources::Learned;

@@ -45,23 +45,33 @@ impl Learned {
 
 impl Inventory {
     /// Tells contacts where their packets come from, as far as that is certain: an account's source that its contact
-    /// names, by address and port or by address alone, or the one that is left for the one contact that is left.
+    /// names, by address and port or by address alone, or the one that is left for the one contact that is left, where no
+    /// other contact of the account is at that address.
     pub fn fill_sources(&mut self, learned: &Learned) {
-        let mut by_aor: BTreeMap<String, Vec<&mut Contact>> = BTreeMap::new();
+        let mut by_aor: BTreeMap<String, Account<'_>> = BTreeMap::new();
         let endpoints = self.endpoints.iter_mut();
         for contact in endpoints.flat_map(|endpoint| &mut endpoint.contacts) {
-            if contact.source.is_none() {
-                by_aor.entry(contact.aor.clone()).or_default().push(contact);
+            let account = by_aor.entry(contact.aor.clone()).or_default();
+            match contact.source {
+                Some(source) => account.told.push(source),
+                None => account.contacts.push(contact),
             }
         }
-        for (aor, contacts) in by_aor {
-            let mut sources: Vec<SocketAddr> = learned.of(&aor).collect();
-            fill(contacts, &mut sources);
+        for (aor, Account { contacts, told }) in by_aor {
+            let sources = learned.of(&aor).filter(|source| !told.contains(source));
+            fill(contacts, sources.collect(), told);
         }
     }
 }
 
-fn fill(mut contacts: Vec<&mut Contact>, sources: &mut Vec<SocketAddr>) {
+/// The contacts of an account whose sources are looked for, and the sources of its others.
+#[derive(Default)]
+struct Account<'i> {
+    contacts: Vec<&'i mut Contact>,
+    told: Vec<SocketAddr>,
+}
+
+fn fill(mut contacts: Vec<&mut Contact>, mut sources: Vec<SocketAddr>, mut told: Vec<SocketAddr>) {
     type Same = fn(&Contact, &SocketAddr) -> bool;
     let ways: [Same; 3] = [
         |contact, source| {
@@ -75,10 +85,13 @@ fn fill(mut contacts: Vec<&mut Contact>, sources: &mut Vec<SocketAddr>) {
             let Some(place) = sources.iter().position(|source| same(contact, source)) else {
                 return true;
             };
-            contact.source = Some(sources.remove(place));
+            let source = sources.remove(place);
+            contact.source = Some(source);
+            told.push(source);
             false
         });
     }
+    sources.retain(|source| told.iter().all(|other| other.ip() != source.ip()));
     if let ([contact], [source]) = (contacts.as_mut_slice(), sources.as_slice()) {
         contact.source = Some(*source);
     }

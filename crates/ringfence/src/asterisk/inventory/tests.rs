@@ -298,3 +298,21 @@ fn long_texts_are_cut_and_never_keys() {
         assert_eq!(text.len(), LONGEST);
     }
 }
+
+#[test]
+fn the_source_of_one_contact_is_not_taken_for_that_of_another() {
+    let thief = "203.0.113.46:40022".parse().unwrap();
+    for learned_from in ["203.0.113.46:40022", "203.0.113.46:1024"] {
+        let mut inventory = asked(&Recorded::new_pbx());
+        let mut endpoints = inventory.endpoints.iter_mut();
+        let phone = endpoints.find(|endpoint| endpoint.name == "1006").unwrap();
+        // Its accepted credentials say where the second is; of the first nothing is known.
+        phone.contacts[1].source = Some(thief);
+        let mut learned = Learned::default();
+        learned.note(Name::new("1006"), learned_from.parse().unwrap());
+        inventory.fill_sources(&learned);
+        let contacts = &endpoint(&inventory, "1006").contacts;
+        assert_eq!(contacts[1].source, Some(thief));
+        assert_eq!(contacts[0].source, None, "{learned_from}");
+    }
+}

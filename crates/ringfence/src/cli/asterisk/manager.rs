@@ -54,6 +54,8 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where the secret is kept. Commands in a shell read it there as well, which they cannot with a credential of systemd.
+const SECRET: &str = "/etc/ringfence/ami.secret";
 const DENY: [&str; 2] = ["0.0.0.0/0.0.0.0", "::/0"];
 const PERMIT: [&str; 2] = ["127.0.0.1/255.255.255.255", "::1/128"];
 
@@ -67,11 +69,9 @@ fn text(user: &str, secret: &str) -> String {
         "; For /etc/asterisk/manager.conf (FreePBX: manager_custom.conf), below a [general] with enabled = yes.\n\
          ; Then: asterisk -rx \"manager reload\"\n\n{}\n\
          ; For /etc/ringfence/ringfence.toml:\n;\n{configuration};\n\
-         ; For the unit of ringfence (systemctl edit ringfence):\n;\n\
-         ;   [Service]\n;   LoadCredential=ami:/etc/ringfence/ami.secret\n;\n\
          ; And the secret, for root alone:\n;\n\
-         ;   install -m 600 /dev/null /etc/ringfence/ami.secret\n\
-         ;   echo {secret} >/etc/ringfence/ami.secret\n",
+         ;   install -m 600 /dev/null {SECRET}\n\
+         ;   echo {secret} >{SECRET}\n",
         section(user, secret)
     )
 }
@@ -96,9 +96,9 @@ fn section(user: &str, secret: &str) -> String {
          read = {EVENT_MASK}\n\
          ; Actions that may be asked. Without one of them:\n\
          ;   system    no lists of contacts, peers and registrations (PJSIPShowContacts, PJSIPShowEndpoints,\n\
-         ;             PJSIPShowRegistrationsOutbound, SIPpeers, IAXpeers), no version (CoreSettings), no forgetting of a\n\
-         ;             registration (DBDel), no end of a call (Hangup), and no help of Asterisk against forged\n\
-         ;             events (Filter)\n\
+         ;             PJSIPShowRegistrationsOutbound, SIPpeers, IAXpeers), no calls that are up (CoreShowChannels), no version\n\
+         ;             (CoreSettings), no forgetting of a registration (DBDel), no end of a call (Hangup), and no help of\n\
+         ;             Asterisk against forged events (Filter)\n\
          ;   command   no answers of Asterisk's command line (Command). It can run anything that the command line\n\
          ;             can: leave it out where the rest is enough\n\
          ; Login, Ping and Events need no class. reporting and call are not needed: system covers what they would allow.\n\
@@ -110,9 +110,7 @@ fn section(user: &str, secret: &str) -> String {
 
 /// The section of ringfence.toml.
 fn configuration(user: &str) -> String {
-    format!(
-        "[asterisk]\nami = \"127.0.0.1:5038\"\nuser = \"{user}\"\nsecret_credential = \"ami\"\n"
-    )
+    format!("[asterisk]\nami = \"127.0.0.1:5038\"\nuser = \"{user}\"\nsecret_file = \"{SECRET}\"\n")
 }
 
 #[cfg(test)]
@@ -124,6 +122,11 @@ mod tests {
     fn the_section_for_ringfence_is_sound() {
         let config = Config::parse(&configuration("fence"), "r.toml").unwrap();
         assert_eq!(config.asterisk.unwrap().user, "fence");
+        // `ringfence audit` is asked in a shell, where there are no credentials of systemd.
+        let text = text("fence", "0123abcd");
+        assert!(text.contains("secret_file = \"/etc/ringfence/ami.secret\"\n"));
+        assert!(text.contains("echo 0123abcd >/etc/ringfence/ami.secret\n"));
+        assert!(!text.contains("systemctl"), "{text}");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::config::{Asterisk, SecretFrom};
 const WHAT: &str = "Asterisk";
 
 /// What is asked while the fence stands, and the parameter that it takes. The answers are not looked at.
-const ACTIONS: [(&str, Option<(&str, &str)>); 10] = [
+const ACTIONS: [(&str, Option<(&str, &str)>); 11] = [
     ("CoreSettings", None),
+    ("CoreShowChannels", None),
     ("PJSIPShowEndpoints", None),
     ("PJSIPShowContacts", None),
     ("PJSIPShowRegistrationsInbound", None),

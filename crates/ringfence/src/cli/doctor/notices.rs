@@ -26,7 +26,7 @@ mod tests {
     fn the_ways_are_named_and_their_secrets_are_not() {
         assert!(look(&Notify::default()).is_none());
         let text = "[notify.mail]\nto = [\"admin@example.com\"]\n\
-                    [notify.webhook]\nurl = \"https://user:hush@hooks.example.com/x\"\n";
+                    [notify.webhook]\nurl = \"https://hooks.example.com/hush\"\n";
         let config = Config::parse(text, "notices").unwrap();
         let found = look(&config.notify).unwrap().found;
         assert!(
