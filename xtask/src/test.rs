@@ -10,6 +10,9 @@ use crate::shell::{self, cargo, output};
 /// All tests. As root also those with namespaces, real attackers and a real registrar.
 #[derive(clap::Args)]
 pub struct Args {
+    /// The laboratory's tests of the fence alone, all of them over queues of nftables
+    #[arg(long)]
+    queues: bool,
     /// What to pass on to the test runner, such as a part of a test's name
     #[arg(last = true)]
     rest: Vec<String>,
@@ -18,6 +21,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
     let root = output(Command::new("id").arg("-u"))? == "0";
+    ensure!(root || !args.queues, "the laboratory needs root");
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--exclude", "ringfence-ebpf"]);
     tests.args(["--locked", "--no-fail-fast"]);
@@ -29,11 +33,51 @@ pub fn run(args: Args) -> Result<()> {
         tests.args(["--exclude", "ringfence-lab"]);
         println!("skipped: the laboratory and the kernel's tests need root");
     }
-    run_counted(tests.arg("--").args(args.rest))
+    let (mut passed, mut failed) = (0, 0);
+    let mut add = |counts: (u64, u64)| (passed, failed) = (passed + counts.0, failed + counts.1);
+    if args.queues {
+        add(run_counted(over_queues().arg("--").args(args.rest))?);
+    } else {
+        let some = args.rest.is_empty();
+        add(run_counted(tests.arg("--").args(args.rest))?);
+        if root && some {
+            println!(
+                "the same over queues of nftables, some of each kind; `cargo xtask test --queues` runs all"
+            );
+            add(run_counted(over_queues().arg("--").args(OVER_QUEUES))?);
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    ensure!(failed == 0, "some tests failed");
+    ensure!(passed > 0, "no test ran");
+    Ok(())
 }
 
-/// Runs the test runner, passes on what it prints, and sums up its summaries at the end.
-fn run_counted(tests: &mut Command) -> Result<()> {
+/// Of the laboratory's tests, those that run for both engines, in parts of their names.
+const OVER_QUEUES: [&str; 8] = [
+    "the_scanner_finds_nothing",
+    "a_country_is_silent",
+    "phones_call_while_attackers_run",
+    "where_strangers_are_challenged",
+    "registered::a_registered_phone",
+    "sharing::a_guesser_behind",
+    "trunk::it_is_in_while_it_is_registered",
+    "emergency::a_banned_source",
+];
+
+/// The laboratory's tests that say nothing of XDP itself, with the other engine.
+fn over_queues() -> Command {
+    let mut tests = cargo();
+    tests.env("RINGFENCE_TEST_ENGINE", "nfqueue");
+    tests.args(["test", "-p", "ringfence-lab", "--locked", "--no-fail-fast"]);
+    for name in ["guarded", "under_attack", "trust", "asterisk"] {
+        tests.args(["--test", name]);
+    }
+    tests
+}
+
+/// Runs the test runner, passes on what it prints, and sums its summaries up: how many passed and failed.
+fn run_counted(tests: &mut Command) -> Result<(u64, u64)> {
     let mut child = tests.stdout(Stdio::piped()).spawn()?;
     let (mut passed, mut failed) = (0, 0);
     if let Some(output) = child.stdout.take() {
@@ -47,10 +91,9 @@ fn run_counted(tests: &mut Command) -> Result<()> {
         }
     }
     let status = child.wait()?;
-    println!("{passed} passed, {failed} failed");
-    ensure!(status.success() && failed == 0, "some tests failed");
-    ensure!(passed > 0, "no test ran");
-    Ok(())
+    // A test that does not build has no summary.
+    ensure!(status.success() || failed > 0, "the tests could not be run");
+    Ok((passed, failed))
 }
 
 /// The number before `what` in a summary such as `ok. 3 passed; 0 failed; ...`.
