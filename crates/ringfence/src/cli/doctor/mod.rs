@@ -2,6 +2,7 @@
 
 mod agi;
 mod asterisk;
+mod engine;
 mod finding;
 mod host;
 mod links;
@@ -42,12 +43,13 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let (interfaces, routes) =
         runtime.block_on(async { anyhow::Ok((net::interfaces().await?, net::routes().await?)) })?;
     let release = nix::sys::utsname::uname()?;
-    let mut findings = vec![
+    let xdp = vec![
         host::kernel(&release.release().to_string_lossy()),
         host::capabilities(privilege::missing(privilege::FENCE)),
         host::mount(bpffs),
         host::compiler(fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()),
     ];
+    let mut findings = engine::either(config.engine, xdp);
     let ours = bpffs.join("ringfence").is_dir();
     findings.extend(links::links(&config.interfaces, &interfaces, &routes, ours));
     findings.push(host::filters(&host::processes()));

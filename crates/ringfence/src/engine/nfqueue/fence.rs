@@ -148,6 +148,24 @@ impl std::fmt::Debug for Fence {
     }
 }
 
+/// Whether packets can be queued here, and by what; nothing is changed.
+///
+/// # Errors
+/// What is missing.
+pub fn works() -> Result<String, FenceError> {
+    check_privilege(privilege::QUEUE)?;
+    let nft = Nft::default();
+    let version = nft.works()?;
+    if nft.check_text(PROBE).is_ok() {
+        return Ok(format!("nft {version}, with nft_queue"));
+    }
+    let targets = std::fs::read_to_string("/proc/net/ip_tables_targets").unwrap_or_default();
+    if targets.lines().any(|line| line == "NFQUEUE") {
+        return Ok(format!("nft {version}, with xt_NFQUEUE"));
+    }
+    Err(FenceError::NoQueues(std::io::ErrorKind::Unsupported.into()))
+}
+
 /// Whether the table stands in this network namespace. A host without `nft` has none.
 pub fn stands() -> bool {
     Nft::default()

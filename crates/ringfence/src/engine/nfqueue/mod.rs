@@ -17,7 +17,7 @@ mod statistics;
 mod target;
 mod worker;
 
-pub use fence::{Fence, Settings, remove, stands};
+pub use fence::{Fence, Settings, remove, stands, works};
 pub use rules::TABLE;
 
 /// The name of this kind of fence in the configuration.
