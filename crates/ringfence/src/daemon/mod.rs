@@ -11,6 +11,7 @@ mod forget;
 mod fraud;
 mod guarded;
 mod heard;
+mod host;
 mod learned;
 mod lessons;
 mod lists;

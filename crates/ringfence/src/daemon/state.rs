@@ -17,6 +17,7 @@ use super::bans::Source;
 use super::beside::Beside;
 use super::event::Record;
 use super::guarded::Guarded;
+use super::host::Host;
 use super::lessons::Logged;
 use super::options::Options;
 use super::survey::Desk;
@@ -60,6 +61,7 @@ pub struct Daemon {
     pub(super) logged: Logged,
     pub(super) beside: Beside,
     pub(super) asterisk: Asterisk,
+    pub(super) host: Host,
     pub(super) opinions: Desk,
     pub(super) witness: Witness,
     pub(super) events: VecDeque<Record>,
@@ -125,6 +127,7 @@ impl Daemon {
             logged: Logged::default(),
             beside: Beside::new(),
             asterisk,
+            host: Host::default(),
             opinions: Desk::default(),
             witness: Witness::default(),
             events: VecDeque::new(),
@@ -162,6 +165,7 @@ impl Daemon {
         self.load_bans()?;
         self.apply(config, true)?;
         self.attach()?;
+        self.start_host();
         self.fence.leave_others()?;
         if let Err(error) = self.scan_bans() {
             self.complain(&error);
@@ -212,6 +216,7 @@ impl Daemon {
                     self.watch.routes(),
                 )?;
             }
+            self.check_host(&config, &inputs, &data)?;
             if data
                 .age(jiff::Zoned::now().date())
                 .is_some_and(|days| days > CountryData::OLD)
@@ -252,6 +257,9 @@ impl Daemon {
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
+        if !with_countries {
+            self.refresh_host();
+        }
         Ok(())
     }
 
@@ -367,6 +375,7 @@ impl Daemon {
     pub fn tend(&mut self) -> Result<()> {
         self.fence.set_clock()?;
         // Each is done, whatever becomes of the others.
+        self.tend_host();
         let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
         done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();

@@ -1,8 +1,8 @@
 //! What the rules say of a new connection, without the kernel.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::model::{Action, Addresses, End, Match, Ruleset};
+use super::model::{Action, AddressSet, Addresses, End, Match, Range, Ruleset};
 use crate::config::Protocol;
 
 /// Chains within chains at most; the rules made here have three.
@@ -31,6 +31,13 @@ impl Ruleset {
             .and_then(|known| known.base)
             .is_some_and(|base| base.drop);
         self.decide(chain, first, DEPTH).unwrap_or(!dropped)
+    }
+
+    /// Whether an address is on the deny lists.
+    pub fn denies(&self, address: IpAddr) -> bool {
+        let denied = |set: &&AddressSet| set.name.starts_with("denied");
+        let mut ranges = self.sets.iter().filter(denied).flat_map(|set| &set.ranges);
+        ranges.any(|range| holds(range, address))
     }
 
     /// None where the chain says nothing.
@@ -73,13 +80,7 @@ impl Ruleset {
                         }
                     }
                 };
-                let one_family = |range: &&(std::net::IpAddr, std::net::IpAddr)| {
-                    range.0.is_ipv4() == address.is_ipv4()
-                };
-                ranges
-                    .iter()
-                    .filter(one_family)
-                    .any(|(begin, last)| (begin..=last).contains(&&address))
+                ranges.iter().any(|range| holds(range, address))
             }
             Match::Port(end, protocol, ports) => {
                 let port = self.end(*end, first).port();
@@ -100,4 +101,8 @@ impl Ruleset {
             End::Destination => first.to,
         }
     }
+}
+
+fn holds((first, last): &Range, address: IpAddr) -> bool {
+    first.is_ipv4() == address.is_ipv4() && (first..=last).contains(&&address)
 }
