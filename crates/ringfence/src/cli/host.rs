@@ -119,6 +119,7 @@ fn gather(global: &Global, force: &Force, trial: bool) -> Result<(Config, Facts,
     let facts = Facts {
         inputs: offline::Said::read(global, &config).inputs(),
         neighbours: near(&interfaces, &routes),
+        sessions: net::tcp_sessions()?,
     };
     let data = offline::country_data(global, &config)?;
     Ok((config, facts, data))

@@ -16,6 +16,7 @@ use crate::engine::xdp::boot_time;
 use crate::host::{
     Applied, Facts, HostError, Keeper, Ready, Seen, check_lockout, conflicts, near, plan,
 };
+use crate::net;
 use crate::nft::Nft;
 use crate::notify::{Notice, NoticeKind};
 use crate::tables::Inputs;
@@ -194,6 +195,8 @@ impl Daemon {
         Facts {
             inputs: inputs.clone(),
             neighbours: near(self.watch.interfaces(), self.watch.routes()),
+            // Without them sessions that the connection tracking knows live all the same.
+            sessions: net::tcp_sessions().unwrap_or_default(),
         }
     }
 

@@ -18,6 +18,8 @@ const DIRECTORY: &str = "host";
 pub(super) struct Rules {
     /// The batch that makes them, as JSON.
     pub batch: String,
+    /// The print of the batch, whatever sessions are up.
+    pub rules: String,
     /// The print of the policy that they were made from.
     pub policy: String,
     /// The print of the table that they became.

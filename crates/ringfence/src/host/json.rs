@@ -1,7 +1,7 @@
 //! The rules as a batch for nftables.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use nftables::batch::Batch;
 use nftables::expr::{
@@ -18,7 +18,7 @@ use nftables::stmt::{
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook, RejectCode};
 
 use super::model::{
-    Action, AddressSet, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, TABLE,
+    Action, AddressSet, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, TABLE, UP,
 };
 use crate::config::Protocol;
 use crate::nft;
@@ -52,6 +52,9 @@ impl Ruleset {
                 packets: Some(0),
                 bytes: Some(0),
             }));
+        }
+        for family in Family::ALL {
+            batch.add(NfListObject::Set(Box::new(up(self, family))));
         }
         for set in &self.sets {
             batch.add(NfListObject::Set(Box::new(address_set(set))));
@@ -87,6 +90,34 @@ fn address_set(set: &AddressSet) -> Set<'static> {
             Family::V6 => SetType::Ipv6Addr,
         }),
         flags: Some(HashSet::from([SetFlag::Interval])),
+        elem: (!elements.is_empty()).then(|| elements.into()),
+        ..Set::default()
+    }
+}
+
+/// The TCP sessions that are up, of one family.
+fn up(rules: &Ruleset, family: Family) -> Set<'static> {
+    let address = match family {
+        Family::V4 => SetType::Ipv4Addr,
+        Family::V6 => SetType::Ipv6Addr,
+    };
+    let of = rules.sessions.iter();
+    let of = of.filter(|(from, _)| Family::of(from.ip()) == family);
+    let end = |end: &SocketAddr| {
+        [
+            word(&end.ip().to_string()),
+            Expression::Number(end.port().into()),
+        ]
+    };
+    let elements: Vec<_> = of
+        .map(|(from, to)| Expression::Named(NamedExpression::Concat([end(from), end(to)].concat())))
+        .collect();
+    let port = SetType::InetService;
+    Set {
+        family: NfFamily::INet,
+        table: TABLE.into(),
+        name: format!("{UP}{}", family.number()).into(),
+        set_type: SetTypeValue::Concatenated(vec![address, port, address, port].into()),
         elem: (!elements.is_empty()).then(|| elements.into()),
         ..Set::default()
     }
@@ -146,6 +177,22 @@ fn matching(one: &Match) -> Statement<'static> {
                 Family::V6 => "ipv6",
             }),
         ),
+        Match::Up(family) => {
+            let ip = match family {
+                Family::V4 => "ip",
+                Family::V6 => "ip6",
+            };
+            let ends = vec![
+                payload(ip, "saddr"),
+                payload("tcp", "sport"),
+                payload(ip, "daddr"),
+                payload("tcp", "dport"),
+            ];
+            (
+                Expression::Named(NamedExpression::Concat(ends)),
+                Expression::String(format!("@{UP}{}", family.number()).into()),
+            )
+        }
         Match::Interface(name) => (meta(MetaKey::Iifname), word(name)),
         Match::State(states) => {
             let states = states.iter().map(|state| word(state.name())).collect();

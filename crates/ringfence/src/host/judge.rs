@@ -91,7 +91,11 @@ impl Ruleset {
             }
             Match::Rate(..) => true,
             // A new connection is in none of these states, is no ICMP, and goes to one.
-            Match::State(_) | Match::Icmp(..) | Match::HopLimit(_) | Match::ToMany => false,
+            Match::Up(_)
+            | Match::State(_)
+            | Match::Icmp(..)
+            | Match::HopLimit(_)
+            | Match::ToMany => false,
         }
     }
 

@@ -23,6 +23,7 @@ const LATE: u64 = 3_000_000_000;
 #[derive(Debug, Clone)]
 pub struct Ready {
     batch: String,
+    rules: String,
     policy: String,
 }
 
@@ -32,8 +33,10 @@ impl Ready {
     /// # Errors
     /// When they cannot be written as JSON.
     pub fn new(config: &Config, facts: &Facts, data: &CountryData) -> Result<Self, HostError> {
+        let rules = plan(config, facts, data);
         Ok(Self {
-            batch: nft::text(&plan(config, facts, data).batch())?,
+            batch: nft::text(&rules.batch())?,
+            rules: print::rules(&rules),
             policy: print::policy(config),
         })
     }
@@ -291,21 +294,32 @@ impl Keeper {
     /// Makes the table of these rules, unless it is so already, and notes it.
     fn put(&self, files: &Files, rules: &Ready) -> Result<Applied, HostError> {
         let standing: Option<Standing> = files.get()?;
-        let same = standing.is_some_and(|standing| standing.0.batch == rules.batch);
+        let same = standing.is_some_and(|standing| standing.0.rules == rules.rules);
         if same && self.intact(files)? {
             return Ok(Applied::Stood);
         }
         self.nft.run_text(&rules.batch)?;
-        self.note(files, rules.batch.clone(), rules.policy.clone())?;
+        self.note(files, rules.clone())?;
         Ok(Applied::Stand)
     }
 
     /// Brings rules back, or none.
     fn back(&self, files: &Files, rules: Option<Rules>) -> Result<(), HostError> {
         match rules {
-            Some(rules) => {
-                self.nft.run_text(&rules.batch)?;
-                self.note(files, rules.batch, rules.policy)
+            Some(kept) => {
+                self.nft.run_text(&kept.batch)?;
+                let Rules {
+                    batch,
+                    rules,
+                    policy,
+                    ..
+                } = kept;
+                let ready = Ready {
+                    batch,
+                    rules,
+                    policy,
+                };
+                self.note(files, ready)
             }
             None => {
                 self.nft.run(&json::removal())?;
@@ -315,12 +329,13 @@ impl Keeper {
     }
 
     /// Writes down what was made.
-    fn note(&self, files: &Files, batch: String, policy: String) -> Result<(), HostError> {
+    fn note(&self, files: &Files, made: Ready) -> Result<(), HostError> {
         let objects = self.nft.table(NfFamily::INet, TABLE)?.unwrap_or_default();
         let table = print::table(&objects);
         files.put(Some(&Standing(Rules {
-            batch,
-            policy,
+            batch: made.batch,
+            rules: made.rules,
+            policy: made.policy,
             table,
         })))
     }

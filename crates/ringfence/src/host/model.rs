@@ -1,11 +1,14 @@
 //! The rules as a model: what nftables, people and the lock-out check read.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Protocol;
 
 /// The name of the table, of the family `inet`.
 pub const TABLE: &str = "ringfence_host";
+/// The set of the TCP sessions that are up; the number of a family follows.
+pub(super) const UP: &str = "up";
 /// The chain that sees what is for this host.
 pub const INPUT: &str = "input";
 /// The chain that sees what is forwarded.
@@ -16,6 +19,8 @@ pub const FORWARD: &str = "forward";
 pub struct Ruleset {
     /// Named counters.
     pub counters: Vec<String>,
+    /// The TCP sessions that are up, each once: the connection tracking may know nothing of them yet.
+    pub sessions: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Named sets of addresses.
     pub sets: Vec<AddressSet>,
     /// Chains; one that another jumps to stands before it.
@@ -120,6 +125,8 @@ pub enum Match {
     Family(Family),
     /// Come in by this interface.
     Interface(String),
+    /// Of a TCP session that was up when the rules were made, from its other end.
+    Up(Family),
     /// In one of these states of the connection tracking.
     State(Vec<State>),
     /// From or to one of these addresses.

@@ -13,6 +13,7 @@ use super::ranges;
 use super::services::{self, Services};
 use crate::config::{Config, Mode, Protocol, Refuse};
 use crate::country::CountryData;
+use crate::net::TcpSession;
 use crate::store::ListKind;
 use crate::tables::Inputs;
 
@@ -37,6 +38,8 @@ pub struct Facts {
     pub inputs: Inputs,
     /// Private nets, each with the interface that has a route to it.
     pub neighbours: Vec<(String, IpNet)>,
+    /// TCP sessions that are up.
+    pub sessions: Vec<TcpSession>,
 }
 
 /// Makes the rules. Pure.
@@ -45,6 +48,9 @@ pub fn plan(config: &Config, facts: &Facts, data: &CountryData) -> Ruleset {
         shadow: config.mode == Mode::Shadow,
         rules: Ruleset::default(),
     };
+    let sessions = facts.sessions.iter();
+    let sessions = sessions.map(|session| (session.remote, session.local));
+    plan.rules.sessions = sessions.collect();
     plan.lists(config, facts);
     let services = services::compile(&mut plan, config, facts, data);
     plan.chains(config, services);
@@ -226,6 +232,12 @@ impl Plan {
             vec![Match::State(states)],
             "connections that are up, and what belongs to them",
         ));
+        rules.extend(Family::ALL.map(|family| {
+            accept(
+                vec![Match::Up(family)],
+                "sessions that were up before the connection tracking saw them",
+            )
+        }));
         let invalid = vec![Match::State(vec![State::Invalid])];
         rules.push(self.dropping(
             "invalid",

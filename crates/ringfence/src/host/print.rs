@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Facts, plan};
+use super::{Facts, Ruleset, plan};
 use crate::config::Config;
 use crate::country::CountryData;
 
@@ -18,6 +18,16 @@ pub(super) fn policy(config: &Config) -> String {
         unknown_codes: std::collections::BTreeSet::new(),
     };
     hash(&plan(config, &Facts::default(), &nowhere).text(false))
+}
+
+/// The print of rules, whatever sessions are up.
+pub(super) fn rules(rules: &Ruleset) -> String {
+    let sessions = std::collections::BTreeSet::new();
+    let lasting = Ruleset {
+        sessions,
+        ..rules.clone()
+    };
+    hash(&lasting.text(false))
 }
 
 /// The print of a table as `nft` lists it: handles and what counters count are left out.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::{Config, Protocol};
 use crate::country::{Country, CountryData};
+use crate::net::TcpSession;
 use crate::net::testing::{ip, namespace};
 use crate::nft::Nft;
 use crate::store::ListKind;
@@ -62,6 +63,16 @@ fn rules(policy: &str) -> Ruleset {
             ("eth1".into(), "10.2.0.0/16".parse().unwrap()),
             ("eth1".into(), "fe80::/64".parse().unwrap()),
             ("a\"b".into(), "10.9.0.0/16".parse().unwrap()),
+        ],
+        sessions: vec![
+            TcpSession {
+                local: "192.0.2.10:22".parse().unwrap(),
+                remote: "203.0.113.200:50000".parse().unwrap(),
+            },
+            TcpSession {
+                local: "[2001:db8:1::10]:22".parse().unwrap(),
+                remote: "[2001:db8:bad::20]:50000".parse().unwrap(),
+            },
         ],
     };
     plan(&config, &facts, &data)

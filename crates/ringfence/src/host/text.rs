@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use super::model::{
-    Action, AddressSet, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, TABLE,
+    Action, AddressSet, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, TABLE, UP,
 };
 use crate::config::Protocol;
 
@@ -26,6 +26,10 @@ impl Ruleset {
         writeln!(out, "table inet {TABLE} {{")?;
         for name in &self.counters {
             writeln!(out, "\tcounter {name} {{ }}")?;
+        }
+        for family in Family::ALL {
+            out.push('\n');
+            write_up(out, self, family)?;
         }
         for set in &self.sets {
             out.push('\n');
@@ -57,6 +61,37 @@ fn write_set(out: &mut String, set: &AddressSet, brief: bool) -> fmt::Result {
         for some in set.ranges.chunks(ON_A_LINE) {
             let some: Vec<_> = some.iter().map(element).collect();
             writeln!(out, "\t\t\t{},", some.join(", "))?;
+        }
+        writeln!(out, "\t\t}}")?;
+    }
+    writeln!(out, "\t}}")
+}
+
+fn write_up(out: &mut String, rules: &Ruleset, family: Family) -> fmt::Result {
+    let kind = match family {
+        Family::V4 => "ipv4_addr",
+        Family::V6 => "ipv6_addr",
+    };
+    writeln!(
+        out,
+        "\t# TCP sessions that are up: source and port, destination and port"
+    )?;
+    writeln!(out, "\tset {UP}{} {{", family.number())?;
+    writeln!(
+        out,
+        "\t\ttype {kind} . inet_service . {kind} . inet_service"
+    )?;
+    let mut of = rules
+        .sessions
+        .iter()
+        .filter(|(from, _)| Family::of(from.ip()) == family)
+        .peekable();
+    if of.peek().is_some() {
+        writeln!(out, "\t\telements = {{")?;
+        for (from, to) in of {
+            let ((source, sport), (destination, dport)) =
+                ((from.ip(), from.port()), (to.ip(), to.port()));
+            writeln!(out, "\t\t\t{source} . {sport} . {destination} . {dport},")?;
         }
         writeln!(out, "\t\t}}")?;
     }
@@ -103,6 +138,14 @@ fn matching(one: &Match) -> String {
     match one {
         Match::Family(Family::V4) => "meta nfproto ipv4".into(),
         Match::Family(Family::V6) => "meta nfproto ipv6".into(),
+        Match::Up(family) => {
+            let ip = match family {
+                Family::V4 => "ip",
+                Family::V6 => "ip6",
+            };
+            let set = format!("@{UP}{}", family.number());
+            format!("{ip} saddr . tcp sport . {ip} daddr . tcp dport {set}")
+        }
         Match::Interface(name) => format!("iifname \"{name}\""),
         Match::State(states) => {
             let states: Vec<_> = states.iter().map(|state| state.name()).collect();

@@ -20,7 +20,7 @@ pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own
 pub use private::private_ranges;
 pub use route::{Route, default_gateways, default_route_interfaces, routes};
 pub use ssh::{ssh_connection, ssh_sessions, sshd_ports};
-pub use tcp::{TcpSession, destroy_tcp};
+pub use tcp::{TcpSession, destroy_tcp, tcp_sessions};
 pub use watch::{Change, LinkChange, Watch};
 
 #[cfg(test)]

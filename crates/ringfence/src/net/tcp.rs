@@ -56,6 +56,20 @@ pub fn destroy_tcp(src: SocketAddr, dst: SocketAddr) -> Result<bool, NetError> {
     }
 }
 
+/// The established TCP sessions of this host with others, in no order.
+///
+/// # Errors
+/// When the kernel cannot be asked.
+pub fn tcp_sessions() -> Result<Vec<TcpSession>, NetError> {
+    let all = established()?;
+    let sessions = all.iter().map(session);
+    let with_others = |session: &TcpSession| {
+        let local = session.local.ip();
+        !local.is_loopback() && local != session.remote.ip()
+    };
+    Ok(sessions.filter(with_others).collect())
+}
+
 /// The established sessions of this network namespace.
 pub(super) fn established() -> Result<Vec<InetResponseHeader>, NetError> {
     Diag::open()?.list(StateFlags::ESTABLISHED)
