@@ -54,6 +54,8 @@ enum How {
     /// Nothing that anybody wants to hear.
     Silent,
     Said,
+    /// It is known, and may be meant so.
+    Noted,
     /// Somebody should look.
     Warned,
     /// It failed.
@@ -160,7 +162,7 @@ impl Daemon {
         match told.how {
             How::Silent => {}
             How::Said => info!("{text}"),
-            How::Warned => warn!("{text}"),
+            How::Noted | How::Warned => warn!("{text}"),
             How::Failed => error!("{text}"),
         }
         // What goes wrong at every look is told once.
@@ -219,8 +221,9 @@ impl Daemon {
         let (jobs, waiting) = mpsc::channel();
         let (keeper, words) = (Keeper::new(&self.config.state), self.beside.words());
         std::thread::spawn(move || {
+            let mut intact = None;
             while let Ok(job) = waiting.recv() {
-                for told in work(&keeper, job) {
+                for told in work(&keeper, job, &mut intact) {
                     // The daemon ends: nobody wants to hear it.
                     let _ = words.blocking_send(Word::Host(told));
                 }
@@ -233,10 +236,10 @@ impl Daemon {
 }
 
 /// Does one thing.
-fn work(keeper: &Keeper, job: Job) -> Vec<Told> {
+fn work(keeper: &Keeper, job: Job, intact: &mut Option<u32>) -> Vec<Told> {
     let looked = matches!(job, Job::Look);
     let begins = matches!(job, Job::Start(_) | Job::Apply(..));
-    let mut told = match done(keeper, job) {
+    let mut told = match done(keeper, job, intact) {
         Ok(told) => vec![told],
         Err(error) => {
             let text = format!("{error:#}");
@@ -246,13 +249,13 @@ fn work(keeper: &Keeper, job: Job) -> Vec<Told> {
     };
     if begins && let Ok(chains) = Nft::default().chains() {
         let each = conflicts(&chains).into_iter();
-        told.extend(each.map(|text| said(How::Warned, text, None)));
+        told.extend(each.map(|text| said(How::Noted, text, None)));
     }
     told.iter_mut().for_each(|one| one.looked = looked);
     told
 }
 
-fn done(keeper: &Keeper, job: Job) -> Result<Told> {
+fn done(keeper: &Keeper, job: Job, intact: &mut Option<u32>) -> Result<Told> {
     Ok(match job {
         Job::Start(None) => applied(keeper.start(None)?, "as confirmed"),
         Job::Start(Some(making)) => {
@@ -275,7 +278,7 @@ fn done(keeper: &Keeper, job: Job) -> Result<Told> {
             keeper.remove()?;
             stands(How::Said, "taken away, as the configuration says")
         }
-        Job::Look => match keeper.look()? {
+        Job::Look => match keeper.look(intact)? {
             Seen::Nothing | Seen::Intact => said(How::Silent, String::new(), None),
             Seen::Gone => stands(
                 How::Warned,

@@ -251,11 +251,12 @@ impl Keeper {
         Ok(removed)
     }
 
-    /// Whether the table is as it was made; if not, it is made again.
+    /// Whether the table is as it was made; if not, it is made again. `intact` is the generation of the rules at which it
+    /// was found so last: while that holds nothing is listed.
     ///
     /// # Errors
     /// When nftables cannot list, or refuses.
-    pub fn look(&self) -> Result<Seen, HostError> {
+    pub fn look(&self, intact: &mut Option<u32>) -> Result<Seen, HostError> {
         let files = Files::lock(&self.state)?;
         if let Some(trial) = files.get::<Trial>()?
             && (trial.boot != timer::boot()? || trial.until.saturating_add(LATE) < timer::now()?)
@@ -266,9 +267,17 @@ impl Keeper {
         let Some(Standing(standing)) = files.get()? else {
             return Ok(Seen::Nothing);
         };
+        // Asked before the table: what changes meanwhile is seen at the next look.
+        let generation = nft::generation()?;
+        if *intact == Some(generation) {
+            return Ok(Seen::Intact);
+        }
         let found = self.nft.table(NfFamily::INet, TABLE)?;
         let seen = match found {
-            Some(objects) if print::table(&objects) == standing.table => return Ok(Seen::Intact),
+            Some(objects) if print::table(&objects) == standing.table => {
+                *intact = Some(generation);
+                return Ok(Seen::Intact);
+            }
             Some(_) => Seen::Changed,
             None => Seen::Gone,
         };
