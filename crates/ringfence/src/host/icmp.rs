@@ -2,7 +2,8 @@
 //! host asked, passed before as related and established.
 
 use super::model::{End, Family, Match, Rule};
-use super::plan::{Plan, accept, link_local};
+use super::parts::{accept, link_local};
+use super::plan::Plan;
 
 /// Echo requests in a second, and at once.
 const ECHOES: (u32, u32) = (50, 100);
@@ -50,7 +51,7 @@ pub(super) fn rules(plan: &mut Plan) -> Vec<Rule> {
         ),
         accept(vec![icmp(v4, &[8]), echoes.clone()], "ping"),
         accept(vec![icmp(v6, &[128]), echoes], "ping"),
-        plan.beyond("icmp-flood", vec![icmp(v4, &[3, 8, 11, 12])], too_many),
-        plan.beyond("icmp-flood", vec![icmp(v6, &[1, 2, 3, 4, 128])], too_many),
+        plan.dropping("icmp-flood", vec![icmp(v4, &[3, 8, 11, 12])], too_many),
+        plan.dropping("icmp-flood", vec![icmp(v6, &[1, 2, 3, 4, 128])], too_many),
     ]
 }

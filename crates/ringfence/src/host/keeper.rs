@@ -11,75 +11,12 @@ use nftables::types::NfFamily;
 
 use super::files::{Confirmed, Files, Lapsed, Rules, Standing, Trial};
 use super::model::TABLE;
-use super::{Facts, HostError, json, plan, print, timer};
-use crate::config::Config;
-use crate::country::CountryData;
+use super::outcome::{Applied, Ready, Seen};
+use super::{HostError, json, print, timer};
 use crate::nft::{self, Nft};
 
 /// How much longer than its time a trial may stand before somebody else than its timer ends it, in ns.
 const LATE: u64 = 3_000_000_000;
-
-/// Rules that are ready to be put in force.
-#[derive(Debug, Clone)]
-pub struct Ready {
-    batch: String,
-    rules: String,
-    policy: String,
-}
-
-impl Ready {
-    /// Makes them.
-    ///
-    /// # Errors
-    /// When they cannot be written as JSON.
-    pub fn new(config: &Config, facts: &Facts, data: &CountryData) -> Result<Self, HostError> {
-        let rules = plan(config, facts, data);
-        Ok(Self {
-            batch: nft::text(&rules.batch())?,
-            rules: print::rules(&rules),
-            policy: print::policy(config),
-        })
-    }
-}
-
-/// What became of rules that were to be applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// They stand.
-    Stand,
-    /// They stood already.
-    Stood,
-    /// They stand until their time is over, unless they are confirmed.
-    OnTrial,
-    /// They were tried and not confirmed: what was confirmed last stands, if anything.
-    Lapsed,
-}
-
-/// What a look at the table found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// Nothing is to stand.
-    Nothing,
-    /// It is as it was made.
-    Intact,
-    /// It was gone, and stands again.
-    Gone,
-    /// It was changed by somebody else, and is again as it was made.
-    Changed,
-    /// A trial was over and nobody had ended it: what stood before is back.
-    Ended,
-}
-
-/// How the host's firewall stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
-    /// Whether rules of ours are to stand.
-    pub stands: bool,
-    /// For how long they are on trial yet.
-    pub trial: Option<Duration>,
-    /// Whether a trial ran out that nobody confirmed, and nothing was applied since.
-    pub lapsed: bool,
-}
 
 /// Keeps the host's firewall of a state directory.
 #[derive(Debug, Clone)]
@@ -283,21 +220,6 @@ impl Keeper {
         };
         self.back(&files, Some(standing))?;
         Ok(seen)
-    }
-
-    /// How it stands.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn state(&self) -> Result<State, HostError> {
-        let files = Files::lock(&self.state)?;
-        let now = timer::now()?;
-        let trial: Option<Trial> = files.get()?;
-        Ok(State {
-            stands: files.get::<Standing>()?.is_some(),
-            trial: trial.map(|trial| Duration::from_nanos(trial.until.saturating_sub(now))),
-            lapsed: files.get::<Lapsed>()?.is_some(),
-        })
     }
 
     /// Makes the table of these rules, unless it is so already, and notes it.

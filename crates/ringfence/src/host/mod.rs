@@ -13,6 +13,8 @@ mod judge;
 mod keeper;
 mod lockout;
 mod model;
+mod outcome;
+mod parts;
 mod plan;
 mod print;
 mod ranges;
@@ -27,11 +29,12 @@ pub use error::HostError;
 pub use gather::near;
 pub use json::removal;
 pub use judge::First;
-pub use keeper::{Applied, Keeper, Ready, Seen, State as KeeperState};
+pub use keeper::Keeper;
 pub use lockout::check as check_lockout;
 pub use model::{
     Action, AddressSet, Addresses, Base, Chain, End, FORWARD, Family, Hook, INPUT, Match, Range,
     Rule, Ruleset, State, TABLE,
 };
+pub use outcome::{Applied, Ready, Seen};
 pub use plan::{Facts, plan};
 pub use timer::ARMED;

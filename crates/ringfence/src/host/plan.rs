@@ -1,14 +1,12 @@
 //! From the configuration to the rules.
 
-use std::collections::BTreeMap;
-
 use ipnet::IpNet;
 
 use super::icmp;
 use super::model::{
-    Action, AddressSet, Addresses, Base, Chain, End, FORWARD, Family, Hook, INPUT, Match, Rule,
-    Ruleset, State,
+    Action, AddressSet, Base, Chain, End, FORWARD, Family, Hook, INPUT, Match, Rule, Ruleset, State,
 };
+use super::parts::{accept, jump, link_local, set};
 use super::ranges;
 use super::services::{self, Services};
 use crate::config::{Config, Mode, Protocol, Refuse};
@@ -82,7 +80,7 @@ impl Plan {
     }
 
     /// A rule that counts, and drops; in shadow mode it accepts.
-    fn dropping(&mut self, counter: &str, matches: Vec<Match>, comment: &str) -> Rule {
+    pub(super) fn dropping(&mut self, counter: &str, matches: Vec<Match>, comment: &str) -> Rule {
         Rule {
             matches,
             counter: Some(self.counter(counter)),
@@ -299,67 +297,4 @@ impl Plan {
             }
         }
     }
-
-    /// In shadow mode what is beyond a rate passes too.
-    pub(super) fn beyond(&mut self, counter: &str, matches: Vec<Match>, comment: &str) -> Rule {
-        self.dropping(counter, matches, comment)
-    }
-}
-
-/// A rule that accepts.
-pub(super) fn accept(matches: Vec<Match>, comment: &str) -> Rule {
-    Rule {
-        matches,
-        counter: None,
-        action: Action::Accept,
-        comment: comment.into(),
-    }
-}
-
-/// A rule that asks another chain.
-pub(super) fn jump(matches: Vec<Match>, to: &str, comment: &str) -> Rule {
-    Rule {
-        matches,
-        counter: None,
-        action: Action::Jump(to.into()),
-        comment: comment.into(),
-    }
-}
-
-/// The addresses of a pair of sets, of one family.
-pub(super) fn set(end: End, name: &str, family: Family) -> Match {
-    let name = format!("{name}{}", family.number());
-    Match::Address(end, Addresses::Set(name, family))
-}
-
-/// fe80::/10.
-pub(super) fn link_local() -> Addresses {
-    let net = IpNet::V6(ipnet::Ipv6Net::new_assert(
-        std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0),
-        10,
-    ));
-    Addresses::These(Family::V6, vec![ranges::of_net(&net)])
-}
-
-/// Private nets by interface and family, where the file permits them.
-pub(super) fn neighbours(
-    config: &Config,
-    facts: &Facts,
-) -> BTreeMap<(String, Family), Vec<super::model::Range>> {
-    let mut nets = BTreeMap::<_, Vec<_>>::new();
-    if config.permit_private {
-        // Such a name can be written in rules. The kernel takes others, and nobody uses them.
-        let plain = |name: &str| {
-            name.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b))
-        };
-        for (interface, net) in facts.neighbours.iter().filter(|(name, _)| plain(name)) {
-            let key = (interface.clone(), Family::of(net.addr()));
-            nets.entry(key).or_default().push(ranges::of_net(net));
-        }
-    }
-    for ((_, family), all) in &mut nets {
-        *all = ranges::merged(std::mem::take(all), *family);
-    }
-    nets
 }

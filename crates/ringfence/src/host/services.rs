@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Action, AddressSet, Addresses, End, Family, Match, Rule};
-use super::plan::{EVERY, Facts, Plan, REFUSE, accept, jump, neighbours, set};
+use super::model::{Action, AddressSet, Addresses, End, Family, Match, Range, Rule};
+use super::parts::{accept, jump, set};
+use super::plan::{EVERY, Facts, Plan, REFUSE};
 use super::ranges;
 use crate::config::{Admission, Config, Kind, MessageClass, Protocol, Service};
 use crate::country::{CountryData, CountrySet};
@@ -175,4 +176,24 @@ fn by_protocol<'p>(
         ranges.sort_unstable();
     }
     all.into_iter().collect()
+}
+
+/// Private nets by interface and family, where the file permits them.
+fn neighbours(config: &Config, facts: &Facts) -> BTreeMap<(String, Family), Vec<Range>> {
+    let mut nets = BTreeMap::<_, Vec<_>>::new();
+    if config.permit_private {
+        // Such a name can be written in rules. The kernel takes others, and nobody uses them.
+        let plain = |name: &str| {
+            name.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b))
+        };
+        for (interface, net) in facts.neighbours.iter().filter(|(name, _)| plain(name)) {
+            let key = (interface.clone(), Family::of(net.addr()));
+            nets.entry(key).or_default().push(ranges::of_net(net));
+        }
+    }
+    for ((_, family), all) in &mut nets {
+        *all = ranges::merged(std::mem::take(all), *family);
+    }
+    nets
 }
