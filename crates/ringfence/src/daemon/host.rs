@@ -14,12 +14,15 @@ use crate::config::{Config, Mode};
 use crate::country::CountryData;
 use crate::engine::xdp::boot_time;
 use crate::host::{
-    Applied, Facts, HostError, Keeper, Ready, Seen, check_lockout, conflicts, near, plan,
+    Applied, Facts, HostError, Keeper, OnTrial, Ready, Seen, check_lockout, conflicts, near, plan,
 };
 use crate::net;
 use crate::nft::Nft;
 use crate::notify::{Notice, NoticeKind};
 use crate::tables::Inputs;
+
+const CONFIRMED: &str = "confirmed: its rules stand, also after a restart";
+const LAPSED: &str = "its trial was not confirmed; what stood before is back";
 
 /// What the thread is to do.
 enum Job {
@@ -153,6 +156,14 @@ impl Daemon {
         }
     }
 
+    /// What becomes of it when the fence is taken down.
+    pub(super) fn host_stands_on(&self) -> &'static str {
+        match self.host.jobs.is_some() && self.config.host.enable {
+            true => "\nthe host's firewall stands on; `ringfence host remove` takes it away",
+            false => "",
+        }
+    }
+
     /// Takes in what was done.
     pub(super) fn take_host(&mut self, told: Told) {
         if told.looked {
@@ -220,10 +231,14 @@ impl Daemon {
         };
         let (jobs, waiting) = mpsc::channel();
         let (keeper, words) = (Keeper::new(&self.config.state), self.beside.words());
+        let mut worker = Worker {
+            keeper,
+            intact: None,
+            on_trial: false,
+        };
         std::thread::spawn(move || {
-            let mut intact = None;
             while let Ok(job) = waiting.recv() {
-                for told in work(&keeper, job, &mut intact) {
+                for told in worker.work(job) {
                     // The daemon ends: nobody wants to hear it.
                     let _ = words.blocking_send(Word::Host(told));
                 }
@@ -235,65 +250,103 @@ impl Daemon {
     }
 }
 
-/// Does one thing.
-fn work(keeper: &Keeper, job: Job, intact: &mut Option<u32>) -> Vec<Told> {
-    let looked = matches!(job, Job::Look);
-    let begins = matches!(job, Job::Start(_) | Job::Apply(..));
-    let mut told = match done(keeper, job, intact) {
-        Ok(told) => vec![told],
-        Err(error) => {
-            let text = format!("{error:#}");
-            let state = Some(text.clone());
-            vec![said(How::Failed, text, state)]
-        }
-    };
-    if begins && let Ok(chains) = Nft::default().chains() {
-        let each = conflicts(&chains).into_iter();
-        told.extend(each.map(|text| said(How::Noted, text, None)));
-    }
-    told.iter_mut().for_each(|one| one.looked = looked);
-    told
+/// The thread.
+struct Worker {
+    keeper: Keeper,
+    /// The generation at which the table was intact.
+    intact: Option<u32>,
+    /// Whether rules were on trial when it looked last.
+    on_trial: bool,
 }
 
-fn done(keeper: &Keeper, job: Job, intact: &mut Option<u32>) -> Result<Told> {
-    Ok(match job {
-        Job::Start(None) => applied(keeper.start(None)?, "as confirmed"),
-        Job::Start(Some(making)) => {
-            let mode = making.config.mode.to_string();
-            applied(keeper.start(Some(&ready(*making)?))?, &mode)
+impl Worker {
+    /// Does one thing.
+    fn work(&mut self, job: Job) -> Vec<Told> {
+        let looked = matches!(job, Job::Look);
+        let begins = matches!(job, Job::Start(_) | Job::Apply(..));
+        let mut told = match self.done(job) {
+            Ok(told) => vec![told],
+            Err(error) => {
+                let text = format!("{error:#}");
+                let state = Some(text.clone());
+                vec![said(How::Failed, text, state)]
+            }
+        };
+        if begins && let Ok(chains) = Nft::default().chains() {
+            let each = conflicts(&chains).into_iter();
+            told.extend(each.map(|text| said(How::Noted, text, None)));
         }
-        Job::Apply(making, trial) => {
-            let mode = making.config.mode.to_string();
-            applied(keeper.apply(&ready(*making)?, trial)?, &mode)
+        told.iter_mut().for_each(|one| one.looked = looked);
+        told
+    }
+
+    fn done(&mut self, job: Job) -> Result<Told> {
+        let keeper = &self.keeper;
+        Ok(match job {
+            Job::Start(None) => self.applied(keeper.start(None)?, "as confirmed"),
+            Job::Start(Some(making)) => {
+                let mode = making.config.mode.to_string();
+                self.applied(keeper.start(Some(&ready(*making)?))?, &mode)
+            }
+            Job::Apply(making, trial) => {
+                let mode = making.config.mode.to_string();
+                self.applied(keeper.apply(&ready(*making)?, trial)?, &mode)
+            }
+            Job::Refresh(making) => {
+                keeper.refresh(&ready(*making)?)?;
+                silent()
+            }
+            Job::Confirm => match keeper.confirm()? {
+                true => {
+                    self.on_trial = false;
+                    stands(How::Said, CONFIRMED)
+                }
+                false => silent(),
+            },
+            Job::Remove => {
+                keeper.remove()?;
+                stands(How::Said, "taken away, as the configuration says")
+            }
+            Job::Look => self.look()?,
+        })
+    }
+
+    fn applied(&mut self, applied: Applied, mode: &str) -> Told {
+        self.on_trial = applied == Applied::OnTrial;
+        match applied {
+            Applied::Stand | Applied::Stood => stands(How::Said, &format!("it stands: {mode}")),
+            Applied::OnTrial => stands(
+                How::Said,
+                &format!("{mode}, on trial; `ringfence confirm` keeps it"),
+            ),
+            Applied::Lapsed => stands(
+                How::Warned,
+                "the rules of the configuration were not confirmed: those confirmed last stand; `ringfence reload \
+                 --confirm 60s` tries again",
+            ),
         }
-        Job::Refresh(making) => {
-            keeper.refresh(&ready(*making)?)?;
-            said(How::Silent, String::new(), None)
-        }
-        Job::Confirm => match keeper.confirm()? {
-            true => stands(How::Said, "confirmed"),
-            false => said(How::Silent, String::new(), None),
-        },
-        Job::Remove => {
-            keeper.remove()?;
-            stands(How::Said, "taken away, as the configuration says")
-        }
-        Job::Look => match keeper.look(intact)? {
-            Seen::Nothing | Seen::Intact => said(How::Silent, String::new(), None),
-            Seen::Gone => stands(
+    }
+
+    fn look(&mut self) -> Result<Told> {
+        let seen = self.keeper.look(&mut self.intact)?;
+        // Its timer ends a trial, and the command line may confirm it.
+        let on_trial = self.keeper.trial()?;
+        let was = std::mem::replace(&mut self.on_trial, on_trial == OnTrial::Yes);
+        Ok(match (seen, on_trial) {
+            (Seen::Gone, _) => stands(
                 How::Warned,
                 "somebody had deleted its rules; they stand again",
             ),
-            Seen::Changed => stands(
+            (Seen::Changed, _) => stands(
                 How::Warned,
                 "somebody had changed its rules; they stand as they were made",
             ),
-            Seen::Ended => stands(
-                How::Warned,
-                "the trial was not confirmed; what stood before is back",
-            ),
-        },
-    })
+            (Seen::Ended, _) => stands(How::Warned, LAPSED),
+            (_, OnTrial::Lapsed) if was => stands(How::Warned, LAPSED),
+            (_, OnTrial::No) if was => stands(How::Said, CONFIRMED),
+            (Seen::Nothing | Seen::Intact, _) => silent(),
+        })
+    }
 }
 
 fn ready(making: Making) -> Result<Ready> {
@@ -304,19 +357,8 @@ fn ready(making: Making) -> Result<Ready> {
     Ok(Ready::new(&making.config, &making.facts, &data)?)
 }
 
-fn applied(applied: Applied, mode: &str) -> Told {
-    match applied {
-        Applied::Stand | Applied::Stood => stands(How::Said, &format!("it stands: {mode}")),
-        Applied::OnTrial => stands(
-            How::Said,
-            &format!("{mode}, on trial; `ringfence confirm` keeps it"),
-        ),
-        Applied::Lapsed => stands(
-            How::Warned,
-            "the rules of the configuration were not confirmed: those confirmed last stand; `ringfence reload --confirm \
-             60s` tries again",
-        ),
-    }
+fn silent() -> Told {
+    said(How::Silent, String::new(), None)
 }
 
 fn stands(how: How, text: &str) -> Told {

@@ -11,7 +11,7 @@ use nftables::types::NfFamily;
 
 use super::files::{Confirmed, Files, Lapsed, Rules, Standing, Trial};
 use super::model::TABLE;
-use super::outcome::{Applied, Ready, Seen};
+use super::outcome::{Applied, OnTrial, Ready, Seen};
 use super::{HostError, json, print, timer};
 use crate::nft::{self, Nft};
 
@@ -48,6 +48,9 @@ impl Keeper {
             return Ok(applied);
         };
         let running: Option<Trial> = files.get()?;
+        let boot = timer::boot()?;
+        // One of an earlier boot is over, whoever has not noticed it.
+        let running = running.filter(|trial| trial.boot == boot);
         // What a trial replaces that was never confirmed is not what comes back.
         let before = match &running {
             Some(trial) => trial.before.clone(),
@@ -55,7 +58,7 @@ impl Keeper {
         };
         let trial = Trial {
             id: timer::id()?,
-            boot: timer::boot()?,
+            boot,
             until: timer::after(time)?,
             policy: rules.policy.clone(),
             before,
@@ -164,6 +167,21 @@ impl Keeper {
             Some(trial) => self.end(&files, trial).map(|()| true),
             None => Ok(false),
         }
+    }
+
+    /// Whether a trial is going on, or ran out.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn trial(&self) -> Result<OnTrial, HostError> {
+        let files = Files::lock(&self.state)?;
+        if files.get::<Trial>()?.is_some() {
+            return Ok(OnTrial::Yes);
+        }
+        Ok(match files.get::<Lapsed>()? {
+            Some(_) => OnTrial::Lapsed,
+            None => OnTrial::No,
+        })
     }
 
     /// When a trial ends, in ns of boot time; None where it is over.

@@ -11,6 +11,8 @@ mod icmp;
 mod json;
 mod judge;
 mod keeper;
+#[cfg(test)]
+mod keeper_tests;
 mod lockout;
 mod model;
 mod outcome;
@@ -35,6 +37,6 @@ pub use model::{
     Action, AddressSet, Addresses, Base, Chain, End, FORWARD, Family, Hook, INPUT, Match, Range,
     Rule, Ruleset, State, TABLE,
 };
-pub use outcome::{Applied, Ready, Seen};
+pub use outcome::{Applied, OnTrial, Ready, Seen};
 pub use plan::{Facts, plan};
 pub use timer::ARMED;

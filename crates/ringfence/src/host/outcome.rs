@@ -55,3 +55,14 @@ pub enum Seen {
     /// A trial was over and nobody had ended it: what stood before is back.
     Ended,
 }
+
+/// Whether rules are on trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTrial {
+    /// They are not.
+    No,
+    /// They are.
+    Yes,
+    /// They were, and nobody confirmed them.
+    Lapsed,
+}
