@@ -194,4 +194,17 @@ fn a_start_that_would_cut_a_session_leaves_what_was_confirmed() {
             .contains("would shut an SSH session out")
     });
     assert!(session.lives() && sshd.lets_in());
+    // A trial that runs out is told, and no reload brings its rules back by itself.
+    reload(&fence, &["--confirm", "3s", "--yes"]);
+    until("SSH is cut", || {
+        tcp(&lab.phone, PBX[0], PORT) == Met::Refused
+    });
+    until("it is told", || {
+        fence.log().unwrap().contains("its trial was not confirmed")
+    });
+    assert!(session.lives() && sshd.lets_in());
+    reload(&fence, &[]);
+    let status = fence.cli(&["status"]).unwrap().stdout;
+    assert!(status.contains("what stood before is back"), "{status}");
+    assert!(sshd.lets_in());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringfence::nft::Nft;
 use ringfence_lab::{Lab, PBX_V4, Ringfence, needs_root};
 
-use crate::{Met, PBX, answer, done, nft, tcp, write};
+use crate::{Met, PBX, answer, done, nft, tcp, until, write};
 
 /// Nothing but SIP is open.
 const POLICY: &str = "mode = \"enforce\"\n";
@@ -42,6 +42,10 @@ fn connections_that_are_up_and_other_tables_stay() {
     };
     echo(1);
     write(&fence, POLICY);
+    // The link-local net of eth0 comes a moment after the interface, and is a neighbour.
+    until("eth0 has all its routes", || {
+        done(&fence, &["show"]).contains("neighbours at eth0")
+    });
     let shown = done(&fence, &["show"]);
     let shut = done(&fence, &["apply"]);
     assert!(shut.contains("the rules stand: enforce"), "{shut}");
