@@ -20,6 +20,8 @@ pub mod demo;
 pub mod engine;
 /// Toll fraud: calls beyond what an endpoint usually makes.
 pub mod fraud;
+/// The firewall of the whole host, in nftables.
+pub mod host;
 /// Logs of telephone systems.
 pub mod logs;
 /// The kernel's view of the network, over netlink.

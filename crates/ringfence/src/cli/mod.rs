@@ -13,6 +13,7 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+pub mod host;
 mod leak;
 mod list;
 pub mod lookup;
@@ -136,6 +137,8 @@ pub enum Command {
     Report(report::Args),
     /// Admit a country or not, whatever the configuration says
     Country(country::Args),
+    /// Show the host's firewall, put it in force or take it away
+    Host(host::Args),
     /// Try the ways on which people are told of bans and the like
     Notify(notify::Args),
     /// Check the configuration without touching anything
@@ -180,6 +183,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(args, &global),
         Command::Report(args) => report::run(args, &global),
         Command::Country(args) => country::run(args, &global),
+        Command::Host(args) => host::run(args, &global),
         Command::Notify(args) => notify::run(args, &global),
         Command::Check(args) => check::run(args, &global),
         Command::Replay(args) => replay::run(args, &global),

@@ -75,6 +75,7 @@ pub const TOP: Table = Table {
         open("asterisk", "a table"),
         open("fraud", "a table"),
         open("audit", "none"),
+        open("host", "a table"),
     ],
 };
 
@@ -328,6 +329,16 @@ pub const AUDIT: Table = Table {
     keys: &[key("every", "\"1m\""), key("strangers", "\"tell\"")],
 };
 
+/// `[host]`.
+pub const HOST: Table = Table {
+    name: "[host]",
+    keys: &[
+        key("enable", "false"),
+        key("refuse", "\"reject\""),
+        open("rtp", "none"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -352,6 +363,7 @@ pub const TABLES: &[&Table] = &[
     &FRAUD,
     &FRAUD_CLOSED,
     &AUDIT,
+    &HOST,
 ];
 
 impl Table {

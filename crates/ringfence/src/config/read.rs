@@ -16,6 +16,7 @@ use super::read_agi::agi;
 use super::read_asterisk::asterisk;
 use super::read_audit::audit;
 use super::read_fraud::fraud;
+use super::read_host::host;
 use super::read_log::logs;
 use super::read_nfqueue::nfqueue;
 use super::read_notify::notify;
@@ -147,6 +148,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     config.notify = notify(reader, &top);
     config.asterisk = asterisk;
     config.fraud = fraud(reader, &top);
+    config.host = host(reader, &top, &config.services);
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }

@@ -617,6 +617,7 @@ fn an_unknown_key_is_refused_in_every_table_of_every_example() {
         "[ban]",
         "[control]",
         "[audit]",
+        "[host]",
         "[signatures]",
         "[agi]",
         "[fraud]",

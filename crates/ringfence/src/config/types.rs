@@ -9,6 +9,7 @@ use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
 use super::fraud::Fraud;
+use super::host::HostFirewall;
 use super::mistake::Position;
 use super::name::Host;
 use super::nfqueue::{EngineChoice, Nfqueue};
@@ -80,6 +81,8 @@ pub struct Config {
     pub fraud: Fraud,
     /// The audit of Asterisk; None where the file has no such section.
     pub audit: Option<Audit>,
+    /// The host's firewall.
+    pub host: HostFirewall,
 }
 
 /// Emergency numbers of most of the world.
@@ -118,6 +121,7 @@ impl Default for Config {
             asterisk: None,
             fraud: Fraud::default(),
             audit: None,
+            host: HostFirewall::default(),
         }
     }
 }

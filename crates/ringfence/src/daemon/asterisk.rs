@@ -79,6 +79,10 @@ impl Daemon {
                 Ok(())
             }
             Word::Opinions(generation, made) => self.take_opinions(generation, made),
+            Word::Host(told) => {
+                self.take_host(told);
+                Ok(())
+            }
             Word::Caller(caller) => {
                 self.answer_caller(caller);
                 Ok(())

@@ -37,6 +37,8 @@ pub(super) enum Word {
     Channels(Timestamp, Vec<Message>),
     /// The judge can be asked for its opinion of the policy of this generation.
     Opinions(u64, anyhow::Result<Box<Opinions>>),
+    /// By the keeper of the host's firewall.
+    Host(super::host::Told),
     /// The dial plan asks about a caller.
     Caller(super::dialplan::Caller),
 }

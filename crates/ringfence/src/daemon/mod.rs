@@ -12,6 +12,7 @@ mod forget;
 mod fraud;
 mod guarded;
 mod heard;
+mod host;
 mod learned;
 mod lessons;
 mod lists;
@@ -131,7 +132,10 @@ async fn guard(options: Options) -> Result<()> {
                 let stop = asked.request == Request::Stop;
                 if stop {
                     let answer = match daemon.fence.take_down() {
-                        Ok(()) => Answer::done("the fence is taken down", serde_json::json!({})),
+                        Ok(()) => {
+                            let text = format!("the fence is taken down{}", daemon.host_stands_on());
+                            Answer::done(text, serde_json::json!({}))
+                        }
                         Err(error) => Answer::failed(error),
                     };
                     let done = answer.ok;

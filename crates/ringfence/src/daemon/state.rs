@@ -18,6 +18,7 @@ use super::beside::Beside;
 use super::engine::{self, Kind};
 use super::event::Record;
 use super::guarded::Guarded;
+use super::host::Host;
 use super::options::Options;
 use super::seldom::Seldom;
 use super::survey::Desk;
@@ -61,6 +62,7 @@ pub struct Daemon {
     pub(super) logged: Seldom,
     pub(super) beside: Beside,
     pub(super) asterisk: Asterisk,
+    pub(super) host: Host,
     pub(super) opinions: Desk,
     pub(super) witness: Witness,
     pub(super) events: VecDeque<Record>,
@@ -136,6 +138,7 @@ impl Daemon {
             logged: Seldom::default(),
             beside: Beside::new(),
             asterisk,
+            host: Host::default(),
             opinions: Desk::default(),
             witness: Witness::default(),
             events: VecDeque::new(),
@@ -173,6 +176,7 @@ impl Daemon {
         self.load_bans()?;
         self.apply(config, true)?;
         self.attach()?;
+        self.start_host();
         engine::leave_others(&mut *self.fence)?;
         if let Err(error) = self.scan_bans() {
             self.complain(&error);
@@ -223,6 +227,7 @@ impl Daemon {
                     self.watch.routes(),
                 )?;
             }
+            self.check_host(&config, &inputs, &data)?;
             if data
                 .age(jiff::Zoned::now().date())
                 .is_some_and(|days| days > CountryData::OLD)
@@ -263,6 +268,9 @@ impl Daemon {
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
+        if !with_countries {
+            self.refresh_host();
+        }
         Ok(())
     }
 
@@ -381,6 +389,7 @@ impl Daemon {
             self.notify(Notice::new(NoticeKind::Fence, &alarm));
         }
         // Each is done, whatever becomes of the others.
+        self.tend_host();
         let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
         done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();

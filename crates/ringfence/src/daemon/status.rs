@@ -164,6 +164,10 @@ impl Daemon {
         for line in trusted {
             text.push_str(&format!("\n{line}"));
         }
+        let (line, host) = self.host_status();
+        if let Some(line) = line {
+            text.push_str(&format!("\n{line}"));
+        }
         let (lines, beside) = self.beside_status();
         for line in lines {
             text.push_str(&format!("\n{line}"));
@@ -189,7 +193,7 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust, "beside": beside,
+                "trust": trust, "beside": beside, "host": host,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))

@@ -36,7 +36,7 @@ const BEYOND: Duration = Duration::from_secs(120);
 pub(super) struct Desk {
     /// The judge under the policy in force, as soon as it is made.
     pub(super) made: Option<Box<Opinions>>,
-    inputs: Inputs,
+    pub(super) inputs: Inputs,
     making: bool,
 }
 

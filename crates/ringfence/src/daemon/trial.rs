@@ -74,6 +74,7 @@ impl Daemon {
     ) -> Result<Answer> {
         let before = (self.options.clone(), self.trial);
         let was = self.config.mode;
+        let had_host = self.config.host.enable;
         self.options.yes = yes;
         let applied = self.apply_anew(mode, trial);
         self.options.yes = before.0.yes;
@@ -82,6 +83,7 @@ impl Daemon {
         }
         applied.context("the old policy stays in force")?;
         self.attach()?;
+        self.reload_host(had_host, mode.is_some());
         info!("reloaded; generation {}", self.generation);
         let enforced = self.config.mode == Mode::Enforce && (mode.is_some() || was == Mode::Shadow);
         let warning = enforced.then(|| self.too_early()).flatten();
@@ -156,6 +158,7 @@ impl Daemon {
                     self.trial = before;
                     return Err(error);
                 }
+                self.confirm_host();
                 info!("the policy is confirmed");
                 Ok(Answer::done(
                     "confirmed: the policy is enforced until it is changed; with `mode = \"enforce\"` in the \

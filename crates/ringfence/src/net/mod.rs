@@ -10,6 +10,7 @@ mod interface;
 mod private;
 mod route;
 mod rtnl;
+mod sockets;
 mod ssh;
 mod tcp;
 mod watch;
@@ -19,8 +20,9 @@ pub use holder::listener;
 pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own_addresses};
 pub use private::private_ranges;
 pub use route::{Route, default_gateways, default_route_interfaces, routes};
+pub use sockets::{Heard, hearing};
 pub use ssh::{ssh_connection, ssh_sessions, sshd_ports};
-pub use tcp::{TcpSession, destroy_tcp};
+pub use tcp::{TcpSession, destroy_tcp, tcp_sessions};
 pub use watch::{Change, LinkChange, Watch};
 
 #[cfg(test)]

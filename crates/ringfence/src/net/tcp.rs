@@ -8,7 +8,7 @@ use netlink_packet_core::{
     NetlinkSerializable,
 };
 use netlink_packet_sock_diag::constants::{
-    AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN, TCP_TIME_WAIT,
+    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN, TCP_TIME_WAIT,
 };
 use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
@@ -56,6 +56,20 @@ pub fn destroy_tcp(src: SocketAddr, dst: SocketAddr) -> Result<bool, NetError> {
     }
 }
 
+/// The established TCP sessions of this host with others, in no order.
+///
+/// # Errors
+/// When the kernel cannot be asked.
+pub fn tcp_sessions() -> Result<Vec<TcpSession>, NetError> {
+    let all = established()?;
+    let sessions = all.iter().map(session);
+    let with_others = |session: &TcpSession| {
+        let local = session.local.ip();
+        !local.is_loopback() && local != session.remote.ip()
+    };
+    Ok(sessions.filter(with_others).collect())
+}
+
 /// The established sessions of this network namespace.
 pub(super) fn established() -> Result<Vec<InetResponseHeader>, NetError> {
     Diag::open()?.list(StateFlags::ESTABLISHED)
@@ -64,6 +78,11 @@ pub(super) fn established() -> Result<Vec<InetResponseHeader>, NetError> {
 /// The listening sockets of this network namespace.
 pub(super) fn listening() -> Result<Vec<InetResponseHeader>, NetError> {
     Diag::open()?.list(StateFlags::LISTEN)
+}
+
+/// The UDP sockets of this network namespace that hear anybody.
+pub(super) fn bound() -> Result<Vec<InetResponseHeader>, NetError> {
+    Diag::open()?.list_of(IPPROTO_UDP, StateFlags::CLOSE)
 }
 
 /// The two ends of a socket.
@@ -107,14 +126,24 @@ impl Diag {
         }
     }
 
-    /// All sockets of both families in these states.
+    /// All TCP sockets of both families in these states.
     fn list(&mut self, states: StateFlags) -> Result<Vec<InetResponseHeader>, NetError> {
+        self.list_of(IPPROTO_TCP, states)
+    }
+
+    /// The same of any protocol.
+    fn list_of(
+        &mut self,
+        protocol: u8,
+        states: StateFlags,
+    ) -> Result<Vec<InetResponseHeader>, NetError> {
         let mut found = Vec::new();
         for (family, socket_id) in [
             (AF_INET, SocketId::new_v4()),
             (AF_INET6, SocketId::new_v6()),
         ] {
-            let question = request(family, socket_id, states.clone());
+            let mut question = request(family, socket_id, states.clone());
+            question.protocol = protocol;
             self.send(
                 NLM_F_REQUEST | NLM_F_DUMP,
                 SockDiagMessage::InetRequest(question),

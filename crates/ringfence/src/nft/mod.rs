@@ -5,6 +5,7 @@
 
 mod child;
 mod error;
+mod generation;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use nftables::types::NfFamily;
 use serde_json::Value;
 
 pub use error::NftError;
+pub use generation::generation;
 pub use nftables;
 
 /// How long `nft` may take. A set of all addresses of a large country takes it a few seconds on a slow machine.

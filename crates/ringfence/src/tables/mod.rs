@@ -21,6 +21,7 @@ use crate::signature::Stats;
 use crate::store::ListKind;
 
 pub use lists::{Prefix, address, ip, longest, subject};
+pub use policy::countries;
 pub use trust::{FAILURE, threshold};
 
 /// Everything that a reload replaces, country data aside.

@@ -93,7 +93,7 @@ fn compile_service(config: &Config, inputs: &Inputs, service: &config::Service) 
 }
 
 /// The countries that a service admits: its own, or the file's with what was said by command.
-fn countries(config: &Config, inputs: &Inputs, service: &config::Service) -> CountrySet {
+pub fn countries(config: &Config, inputs: &Inputs, service: &config::Service) -> CountrySet {
     let mut set: CountrySet = config
         .countries_of(service)
         .iter()

@@ -4,6 +4,7 @@ mod agi;
 mod asterisk;
 mod engine;
 mod finding;
+mod firewall;
 mod host;
 mod links;
 mod logs;
@@ -53,6 +54,7 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let ours = bpffs.join("ringfence").is_dir();
     findings.extend(links::links(&config.interfaces, &interfaces, &routes, ours));
     findings.push(host::filters(&host::processes()));
+    findings.extend(firewall::look(&config));
     findings.push(host::clock(host::synchronised()));
     let own = net::own_addresses(&interfaces);
     let leaks = runtime.block_on(leak::look(&config, &own));

@@ -1,0 +1,34 @@
+//! The host's firewall.
+
+use super::port::PortRange;
+
+/// The host's firewall: `[host]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostFirewall {
+    /// Whether the daemon keeps it. If not, nothing of nftables is touched.
+    pub enable: bool,
+    /// What becomes of what nothing admits.
+    pub refuse: Refuse,
+    /// The UDP ports of media that anyone may send to.
+    pub rtp: Option<PortRange>,
+}
+
+impl Default for HostFirewall {
+    fn default() -> Self {
+        Self {
+            enable: false,
+            refuse: Refuse::Reject,
+            rtp: None,
+        }
+    }
+}
+
+super::words::words! {
+    /// What becomes of what nothing admits.
+    pub enum Refuse {
+        /// The sender hears that it is administratively prohibited (ICMP).
+        Reject = "reject",
+        /// The sender hears nothing.
+        Drop = "drop",
+    }
+}
