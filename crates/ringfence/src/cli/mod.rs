@@ -75,7 +75,7 @@ pub struct Global {
     /// Configuration file [default: /etc/ringfence/ringfence.toml if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The daemon's socket [default: the configured one, or /run/ringfence.sock]
+    /// The daemon's socket [default: the configured one, or /run/ringfence/ringfence.sock]
     #[arg(long, global = true, value_name = "FILE")]
     pub socket: Option<PathBuf>,
     /// Mount point of the BPF file system [default: the configured one, or /sys/fs/bpf]

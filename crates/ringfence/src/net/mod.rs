@@ -11,6 +11,7 @@ mod private;
 mod route;
 mod rtnl;
 mod ssh;
+mod sshd;
 mod tcp;
 mod watch;
 
