@@ -20,6 +20,8 @@ pub mod demo;
 pub mod engine;
 /// Toll fraud: calls beyond what an endpoint usually makes.
 pub mod fraud;
+/// Installation without packages, and the files that packages are made of.
+pub mod install;
 /// Logs of telephone systems.
 pub mod logs;
 /// The kernel's view of the network, over netlink.

@@ -13,6 +13,7 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+pub mod install;
 mod leak;
 mod list;
 pub mod lookup;
@@ -31,6 +32,7 @@ pub mod stop;
 pub mod trust;
 mod trusted;
 pub mod unban;
+pub mod uninstall;
 pub mod why;
 
 use std::io::{self, ErrorKind, Write};
@@ -154,6 +156,10 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Make Asterisk work with Ringfence: what to put into its configuration
     Asterisk(asterisk::Args),
+    /// Put Ringfence onto this system where there is no package
+    Install(install::Args),
+    /// Take away what `install` put onto this system
+    Uninstall(uninstall::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Write man pages into a directory
@@ -189,6 +195,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Asterisk(args) => asterisk::run(args, &global),
+        Command::Install(args) => install::run(args, &global),
+        Command::Uninstall(args) => uninstall::run(args, &global),
         Command::Completions(args) => completions::run(args, &global),
         Command::Man(args) => man::run(args, &global),
     };

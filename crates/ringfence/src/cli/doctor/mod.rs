@@ -50,7 +50,9 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     ];
     let ours = bpffs.join("ringfence").is_dir();
     findings.extend(links::links(&config.interfaces, &interfaces, &routes, ours));
-    findings.push(host::filters(&host::processes()));
+    let running = host::processes();
+    findings.push(host::servers(&running));
+    findings.push(host::filters(&running));
     findings.push(host::clock(host::synchronised()));
     let own = net::own_addresses(&interfaces);
     let leaks = runtime.block_on(leak::look(&config, &own));
