@@ -24,6 +24,7 @@ mod process;
 mod record;
 mod sipp;
 mod sweep;
+mod system;
 mod topology;
 mod wire;
 
@@ -39,6 +40,7 @@ pub use process::Finished;
 pub use record::{Frame, Recorder};
 pub use sipp::SippReport;
 pub use sweep::{PREFIX, sweep};
+pub use system::{Service, System};
 pub use topology::{Lab, PBX_V4, PBX_V6, Subnets};
 pub use wire::Wire;
 

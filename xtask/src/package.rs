@@ -41,6 +41,9 @@ pub struct Args {
     /// The Debian package alone
     #[arg(long)]
     deb: bool,
+    /// Compress less
+    #[arg(long)]
+    quick: bool,
     /// Make the Debian package of what is staged already
     #[arg(long, hide = true)]
     staged: bool,
@@ -55,6 +58,9 @@ pub fn run(args: Args) -> Result<()> {
     let mut build = Command::new(env::current_exe()?);
     build.args(["package", "--staged", "--revision", &args.revision]);
     build.arg("--output").arg(&args.output);
+    if args.quick {
+        build.arg("--quick");
+    }
     let mut target_directory = None;
     match &args.program {
         Some(program) => {
@@ -117,7 +123,7 @@ fn deb(args: &Args) -> Result<()> {
         }),
         compress_config: CompressConfig {
             fast: true,
-            compress_type: Format::Xz,
+            compress_type: if args.quick { Format::Gzip } else { Format::Xz },
             compress_system: true,
             rsyncable: false,
         },

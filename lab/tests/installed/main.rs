@@ -1,6 +1,7 @@
 //! Ringfence as it is installed: with the privileges of its unit and no more, and from its package.
 
 mod capabilities;
+mod package;
 
 use std::net::{IpAddr, SocketAddr};
 
