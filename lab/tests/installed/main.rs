@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod package;
+mod unit;
 
 use std::net::{IpAddr, SocketAddr};
 

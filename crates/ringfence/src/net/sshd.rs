@@ -93,11 +93,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let process = dir.path().join("1");
         fs::create_dir(&process).unwrap();
-        fs::write(
-            process.join("cmdline"),
-            "dropbear\0-p\0192.0.2.1:2022\0-p2023\0",
-        )
-        .unwrap();
+        let line = ["dropbear", "-p", "192.0.2.1:2022", "-p2023", ""].join("\0");
+        fs::write(process.join("cmdline"), line).unwrap();
         let config = dir.path().join("sshd_config");
         fs::write(&config, "Port 22\n").unwrap();
         let more = dir.path().join("sshd_config.d");
