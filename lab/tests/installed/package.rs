@@ -184,6 +184,16 @@ fn installation(system: &System<'_>, package: &Path) {
     ] {
         assert!(system.path(file).exists(), "{file}");
     }
+    // What the package installed is the package's.
+    for words in [
+        &["install"][..],
+        &["uninstall"],
+        &["install", "--prefix", "/usr"],
+    ] {
+        let refused = system.run(&[&["ringfence"], words].concat()).unwrap();
+        assert_ne!(refused.code, 0, "{words:?}");
+        assert!(refused.stderr.contains("package"), "{}", refused.output());
+    }
 }
 
 /// What it gives runs.

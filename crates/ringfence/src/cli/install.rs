@@ -57,20 +57,19 @@ impl Place {
             let text = "--prefix takes an absolute path of letters, digits and ._+-, as /usr/local";
             return Err(Usage(text.into()).into());
         }
-        if let Some(unit) = self.package() {
+        if self.is_this_host() && install::packaged(&self.prefix) {
+            let text =
+                "--prefix /usr is that of packages; take another, or the --root of another system";
+            return Err(Usage(text.into()).into());
+        }
+        let unit = Path::new("/usr/lib/systemd/system").join(install::UNIT);
+        if self.is_this_host() && unit.exists() {
             bail!(
                 "Ringfence is installed from a package here ({}); upgrade or remove that, with apt or dnf",
                 unit.display()
             );
         }
         Ok(())
-    }
-
-    /// The unit of a package that is installed on this system.
-    fn package(&self) -> Option<PathBuf> {
-        let unit = Path::new("/usr/lib/systemd/system").join(install::UNIT);
-        let other = self.is_this_host() && !install::packaged(&self.prefix);
-        (other && unit.exists()).then_some(unit)
     }
 
     pub(super) fn is_this_host(&self) -> bool {
