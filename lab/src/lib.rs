@@ -25,6 +25,7 @@ mod process;
 mod record;
 mod sipp;
 mod sweep;
+mod system;
 mod topology;
 mod wire;
 
@@ -40,6 +41,7 @@ pub use process::Finished;
 pub use record::{Frame, Recorder};
 pub use sipp::SippReport;
 pub use sweep::{PREFIX, sweep};
+pub use system::{Service, System};
 pub use topology::{Lab, PBX_V4, PBX_V6, Subnets};
 pub use wire::Wire;
 

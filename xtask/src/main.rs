@@ -6,6 +6,7 @@ mod bench;
 mod country_data;
 mod ebpf;
 mod lint;
+mod package;
 mod shell;
 mod smoke;
 mod test;
@@ -18,6 +19,7 @@ enum Command {
     Ebpf(ebpf::Args),
     /// Formatting and clippy, for all but the BPF programs.
     Lint,
+    Package(package::Args),
     Smoke(smoke::Args),
     Test(test::Args),
 }
@@ -30,6 +32,7 @@ fn main() -> anyhow::Result<()> {
         Command::CountryData(args) => country_data::run(args),
         Command::Ebpf(args) => ebpf::run(args),
         Command::Lint => lint::run(),
+        Command::Package(args) => package::run(args),
         Command::Smoke(args) => smoke::run(args),
         Command::Test(args) => test::run(args),
     }

@@ -22,6 +22,8 @@ pub mod engine;
 pub mod fraud;
 /// The firewall of the whole host, in nftables.
 pub mod host;
+/// Installation without packages, and the files that packages are made of.
+pub mod install;
 /// Logs of telephone systems.
 pub mod logs;
 /// The kernel's view of the network, over netlink.

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use super::{Cli, Global};
+use crate::install;
 
 /// Write the man pages, one for each command
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,8 @@ pub struct Args {
 pub fn run(args: Args, _: &Global) -> anyhow::Result<ExitCode> {
     let failed = || format!("cannot write man pages to {}", args.directory.display());
     fs::create_dir_all(&args.directory).with_context(failed)?;
-    clap_mangen::generate_to(Cli::command(), &args.directory).with_context(failed)?;
+    for (name, page) in install::man_pages(&Cli::command())? {
+        fs::write(args.directory.join(name), page).with_context(failed)?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod host;
+pub mod install;
 mod leak;
 mod list;
 pub mod lookup;
@@ -32,6 +33,7 @@ pub mod stop;
 pub mod trust;
 mod trusted;
 pub mod unban;
+pub mod uninstall;
 pub mod why;
 
 use std::io::{self, ErrorKind, Write};
@@ -76,7 +78,7 @@ pub struct Global {
     /// Configuration file [default: /etc/ringfence/ringfence.toml if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The daemon's socket [default: the configured one, or /run/ringfence.sock]
+    /// The daemon's socket [default: the configured one, or /run/ringfence/ringfence.sock]
     #[arg(long, global = true, value_name = "FILE")]
     pub socket: Option<PathBuf>,
     /// Mount point of the BPF file system [default: the configured one, or /sys/fs/bpf]
@@ -157,6 +159,10 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Make Asterisk work with Ringfence: what to put into its configuration
     Asterisk(asterisk::Args),
+    /// Put Ringfence onto this system where there is no package
+    Install(install::Args),
+    /// Take away what `install` put onto this system
+    Uninstall(uninstall::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Write man pages into a directory
@@ -193,6 +199,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Asterisk(args) => asterisk::run(args, &global),
+        Command::Install(args) => install::run(args, &global),
+        Command::Uninstall(args) => uninstall::run(args, &global),
         Command::Completions(args) => completions::run(args, &global),
         Command::Man(args) => man::run(args, &global),
     };

@@ -197,7 +197,7 @@ pub const LOG: Table = Table {
 /// `[control]`.
 pub const CONTROL: Table = Table {
     name: "[control]",
-    keys: &[key("socket", "\"/run/ringfence.sock\"")],
+    keys: &[key("socket", "\"/run/ringfence/ringfence.sock\"")],
 };
 
 /// `[nfqueue]`.

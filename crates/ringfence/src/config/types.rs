@@ -244,7 +244,7 @@ pub struct Control {
 impl Default for Control {
     fn default() -> Self {
         Self {
-            socket: "/run/ringfence.sock".into(),
+            socket: "/run/ringfence/ringfence.sock".into(),
         }
     }
 }

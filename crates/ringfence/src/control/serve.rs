@@ -1,8 +1,8 @@
 //! The daemon's end of the socket.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ pub fn is_answered(path: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(path).is_ok()
 }
 
-/// Listens at `path`. A socket that a killed daemon left is replaced; one that answers is an error.
+/// Listens at `path`, whose directory is made where it is not there. A socket that a killed daemon left is replaced; one
+/// that answers is an error.
 pub fn listen(path: &Path, asked: mpsc::Sender<Asked>) -> io::Result<tokio::task::JoinHandle<()>> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         if is_answered(path) {
@@ -41,6 +42,12 @@ pub fn listen(path: &Path, asked: mpsc::Sender<Asked>) -> io::Result<tokio::task
             ));
         }
         fs::remove_file(path)?;
+    }
+    if let Some(directory) = path.parent() {
+        match DirBuilder::new().mode(0o755).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
     // The socket is born closed to others; the mask is put back before another file is made.
     let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o177));

@@ -12,7 +12,7 @@ use super::state::Daemon;
 use super::trial::Trial;
 use crate::config::{Config, Mode};
 use crate::country::CountryData;
-use crate::engine::xdp::boot_time;
+use crate::engine::boot_time;
 use crate::host::{
     Applied, Facts, HostError, Keeper, OnTrial, Ready, Seen, check_lockout, conflicts, near, plan,
 };

@@ -1,6 +1,7 @@
 //! Which program holds a socket.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,17 @@ pub(super) fn sockets(process: &Path) -> impl Iterator<Item = u64> {
         let inode = target.to_str()?.strip_prefix("socket:[")?;
         inode.strip_suffix(']')?.parse().ok()
     })
+}
+
+/// Whether the kernel says what files a process holds.
+pub(super) fn can_be_looked_into(process: &Path) -> bool {
+    let Ok(files) = fs::read_dir(process.join("fd")) else {
+        return false;
+    };
+    let refused = |path: PathBuf| {
+        fs::read_link(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    };
+    !files.flatten().any(|file| refused(file.path()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod route;
 mod rtnl;
 mod sockets;
 mod ssh;
+mod sshd;
 mod tcp;
 mod watch;
 

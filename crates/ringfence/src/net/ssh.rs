@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::tcp::{self, TcpSession};
-use super::{NetError, holder};
+use super::{NetError, holder, sshd};
 
 /// The names of SSH servers as the kernel shows them. OpenSSH since 9.8 serves a session by a program of its own.
 const SERVERS: [&str; 3] = ["sshd", "sshd-session", "dropbear"];
@@ -24,9 +24,11 @@ pub fn ssh_sessions(ports: &[u16]) -> Result<Vec<TcpSession>, NetError> {
 }
 
 /// The ports that SSH servers listen on, sorted; 22 where none is found. Where systemd listens in their place, a session
-/// that they serve tells. It takes root to see whose a socket is.
+/// that they serve tells. It takes root with CAP_SYS_PTRACE to see whose a socket is; without, the ports are those of the
+/// server's configuration and command line.
 pub fn sshd_ports() -> Result<Vec<u16>, NetError> {
-    let inodes = inodes_of(Path::new("/proc"), &SERVERS);
+    let proc = Path::new("/proc");
+    let inodes = inodes_of(proc, &SERVERS);
     let listening = tcp::listening()?;
     let served = tcp::established()?;
     let is_theirs = |inode: u32| inodes.contains(&u64::from(inode));
@@ -40,6 +42,9 @@ pub fn sshd_ports() -> Result<Vec<u16>, NetError> {
         .chain(inherited)
         .map(|s| s.socket_id.source_port)
         .collect();
+    for server in named(proc, &SERVERS).filter(|server| !holder::can_be_looked_into(server)) {
+        ports.extend(sshd::ports(&server, Path::new(sshd::CONFIG)));
+    }
     ports.sort_unstable();
     ports.dedup();
     if ports.is_empty() {
@@ -76,13 +81,15 @@ fn parse_connection(value: &str) -> Option<TcpSession> {
 /// The inodes of all sockets that processes of these names hold. Processes that end meanwhile, or that may not be
 /// looked into, are left out.
 fn inodes_of(proc: &Path, names: &[&str]) -> HashSet<u64> {
-    let named = |process: &PathBuf| {
-        holder::name(process).is_some_and(|name| names.contains(&name.as_str()))
-    };
-    let processes = holder::processes(proc).filter(named);
-    processes
+    named(proc, names)
         .flat_map(|process| holder::sockets(&process).collect::<Vec<_>>())
         .collect()
+}
+
+/// The directories of the processes of these names.
+fn named(proc: &Path, names: &[&str]) -> impl Iterator<Item = PathBuf> {
+    holder::processes(proc)
+        .filter(|process| holder::name(process).is_some_and(|name| names.contains(&name.as_str())))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 const PROGRAM: &str = "/bin/ringfence";
-const SOCKET: &str = "/run/ringfence.sock";
+const SOCKET: &str = "/run/ringfence/ringfence.sock";
 const LOG: &str = "/tmp/ringfence.log";
 pub const CONFIG: &str = "/tmp/ringfence.toml";
 pub const COUNTRIES: &str = "/tmp/countries.csv";

@@ -20,6 +20,9 @@ const FILTERS: [&str; 5] = [
     "snort",
 ];
 
+/// Telephone systems, by the name of their process.
+const SERVERS: [&str; 4] = ["asterisk", "freeswitch", "kamailio", "opensips"];
+
 pub(super) fn kernel(release: &str) -> Finding {
     let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
     let version = match (numbers.next(), numbers.next()) {
@@ -84,6 +87,20 @@ pub(super) fn processes() -> BTreeSet<String> {
         .filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok())
         .map(|name| name.trim().to_owned())
         .collect()
+}
+
+/// Whether there is something to guard.
+pub(super) fn servers(running: &BTreeSet<String>) -> Finding {
+    let found: Vec<_> = SERVERS
+        .into_iter()
+        .filter(|name| running.contains(*name))
+        .collect();
+    if found.is_empty() {
+        let remedy = "start the telephone system; one that serves other ports than 5060 wants a [[service]] in the configuration";
+        let found = "none known is running: there is no SIP server to guard".to_owned();
+        return finding("telephone system", State::Note, found, remedy);
+    }
+    finding("telephone system", State::Fine, found.join(", "), "")
 }
 
 pub(super) fn filters(running: &BTreeSet<String>) -> Finding {
@@ -154,6 +171,7 @@ mod tests {
             mount(Path::new("/proc")),
             compiler(Some("0\n".to_owned())),
             filters(&BTreeSet::from(["firewalld".to_owned()])),
+            servers(&BTreeSet::from(["sshd".to_owned()])),
             clock(Some(false)),
         ];
         for finding in findings {

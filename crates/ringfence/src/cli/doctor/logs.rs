@@ -32,8 +32,8 @@ fn file(path: &Path) -> Finding {
             finding(&what, State::Note, "it is not there".into(), remedy)
         }
         Err(error) => {
-            let remedy =
-                "correct `file`, or let the daemon's user read it and enter its directories";
+            let remedy = "correct `file`, or let the daemon's user read it and enter its directories; under systemd \
+                 with SupplementaryGroups= of the file's group in `systemctl edit ringfence`";
             finding(
                 &what,
                 State::Problem,

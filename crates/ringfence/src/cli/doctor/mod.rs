@@ -53,7 +53,9 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut findings = engine::either(config.engine, xdp);
     let ours = bpffs.join("ringfence").is_dir();
     findings.extend(links::links(&config.interfaces, &interfaces, &routes, ours));
-    findings.push(host::filters(&host::processes()));
+    let running = host::processes();
+    findings.push(host::servers(&running));
+    findings.push(host::filters(&running));
     findings.extend(firewall::look(&config));
     findings.push(host::clock(host::synchronised()));
     let own = net::own_addresses(&interfaces);
