@@ -46,6 +46,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Other {
     Compare(compare::Args),
+    Queues(compare::queues::Args),
 }
 
 const KEY: Key = Key {
@@ -56,6 +57,9 @@ const KEY: Key = Key {
 pub fn run(args: Args) -> Result<()> {
     if let Some(Other::Compare(args)) = &args.other {
         return compare::run(args);
+    }
+    if let Some(Other::Queues(args)) = &args.other {
+        return compare::queues::run(args);
     }
     let mut programs = Programs::load()?;
     let countries = CountryData::builtin()?.compile()?;

@@ -52,6 +52,15 @@ impl Processor {
     }
 }
 
+/// ns that all threads of a process ran.
+pub fn ran(process: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        sum += numbers(&thread?.path().join("schedstat").display().to_string())?[0];
+    }
+    Ok(sum)
+}
+
 /// ns that a thread ran, and ns that it waited for its turn (kernel: Documentation/scheduler/sched-stats.rst).
 fn numbers(path: &str) -> Result<[u64; 2]> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;

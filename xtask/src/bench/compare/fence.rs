@@ -26,6 +26,17 @@ pub struct Fence {
 impl Fence {
     /// Stands a fence up and waits until it answers.
     pub fn start(place: &Place, world: &World, program: &Path, bans: bool) -> Result<Self> {
+        Self::start_with(place, world, program, bans, "xdp")
+    }
+
+    /// The same with another engine.
+    pub fn start_with(
+        place: &Place,
+        world: &World,
+        program: &Path,
+        bans: bool,
+        engine: &str,
+    ) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(&format!("{}{}-", ringfence_lab::PREFIX, std::process::id()))
             .tempdir()?;
@@ -43,8 +54,7 @@ impl Fence {
         let log = std::fs::File::create(at("log"))?;
         let mut command: Command = place.command(&program.to_string_lossy());
         command
-            .arg("run")
-            .arg("--yes")
+            .args(["run", "--yes", "--engine", engine])
             .arg("--config")
             .arg(at("ringfence.toml"));
         command
@@ -71,6 +81,13 @@ impl Fence {
             thread::sleep(Duration::from_millis(50));
         }
         Ok(fence)
+    }
+}
+
+impl Fence {
+    /// The process of the daemon.
+    pub fn process(&self) -> u32 {
+        self.daemon.id()
     }
 }
 

@@ -7,6 +7,7 @@
 mod cost;
 mod fence;
 mod place;
+pub mod queues;
 mod rivals;
 mod source;
 mod table;
