@@ -44,7 +44,7 @@ impl Daemon {
         lines.extend(guessed.iter().take(SHOWN).map(guessed_line));
         lines.extend(left_out(guessed.len()));
         lines.push(format!(
-            "kernel memory of the tables: {} MB",
+            "memory of the tables: {} MB",
             memory.div_ceil(1_000_000)
         ));
         let data = json!({
