@@ -32,6 +32,8 @@ pub mod opinion;
 pub mod privilege;
 /// Host names of trunks and their addresses.
 pub mod resolve;
+/// The first configuration of a host.
+pub mod setup;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.

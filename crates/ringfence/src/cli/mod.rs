@@ -26,8 +26,10 @@ mod remote;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod setup;
 pub mod status;
 pub mod stop;
+mod surroundings;
 pub mod trust;
 mod trusted;
 pub mod unban;
@@ -150,6 +152,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Show the fence at work, in network namespaces of its own
     Demo(demo::Args),
+    /// Make the first configuration of this host, in shadow mode
+    Setup(setup::Args),
     /// Tell what stands in the way of the fence, and what to do
     Doctor(doctor::Args),
     /// Make Asterisk work with Ringfence: what to put into its configuration
@@ -187,6 +191,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &global),
         Command::Audit(args) => audit::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
+        Command::Setup(args) => setup::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Asterisk(args) => asterisk::run(args, &global),
         Command::Completions(args) => completions::run(args, &global),

@@ -7,19 +7,23 @@
 mod error;
 mod holder;
 mod interface;
+mod listeners;
 mod private;
 mod route;
 mod rtnl;
 mod ssh;
+mod tap;
 mod tcp;
 mod watch;
 
 pub use error::NetError;
 pub use holder::listener;
 pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own_addresses};
+pub use listeners::{Listener, listeners};
 pub use private::private_ranges;
 pub use route::{Route, default_gateways, default_route_interfaces, routes};
 pub use ssh::{ssh_connection, ssh_sessions, sshd_ports};
+pub use tap::{Heard, Tap};
 pub use tcp::{TcpSession, destroy_tcp};
 pub use watch::{Change, LinkChange, Watch};
 

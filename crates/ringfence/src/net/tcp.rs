@@ -8,7 +8,7 @@ use netlink_packet_core::{
     NetlinkSerializable,
 };
 use netlink_packet_sock_diag::constants::{
-    AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN, TCP_TIME_WAIT,
+    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN, TCP_TIME_WAIT,
 };
 use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
@@ -46,7 +46,7 @@ pub fn destroy_tcp(src: SocketAddr, dst: SocketAddr) -> Result<bool, NetError> {
         Some(found) => Some(found),
         // A socket that is bound to a device or a VRF is not met by its addresses alone.
         None => diag
-            .list(sessions())?
+            .list(IPPROTO_TCP, sessions())?
             .into_iter()
             .find(|found| session(found) == wanted),
     };
@@ -58,12 +58,18 @@ pub fn destroy_tcp(src: SocketAddr, dst: SocketAddr) -> Result<bool, NetError> {
 
 /// The established sessions of this network namespace.
 pub(super) fn established() -> Result<Vec<InetResponseHeader>, NetError> {
-    Diag::open()?.list(StateFlags::ESTABLISHED)
+    Diag::open()?.list(IPPROTO_TCP, StateFlags::ESTABLISHED)
 }
 
 /// The listening sockets of this network namespace.
 pub(super) fn listening() -> Result<Vec<InetResponseHeader>, NetError> {
-    Diag::open()?.list(StateFlags::LISTEN)
+    Diag::open()?.list(IPPROTO_TCP, StateFlags::LISTEN)
+}
+
+/// The UDP sockets of this network namespace that hear from anyone: those that are bound and not connected.
+pub(super) fn bound_udp() -> Result<Vec<InetResponseHeader>, NetError> {
+    // A UDP socket is in no state of TCP; the kernel shows the one without a peer as closed.
+    Diag::open()?.list(IPPROTO_UDP, StateFlags::CLOSE)
 }
 
 /// The two ends of a socket.
@@ -107,14 +113,21 @@ impl Diag {
         }
     }
 
-    /// All sockets of both families in these states.
-    fn list(&mut self, states: StateFlags) -> Result<Vec<InetResponseHeader>, NetError> {
+    /// All sockets of a protocol, of both families, in these states.
+    fn list(
+        &mut self,
+        protocol: u8,
+        states: StateFlags,
+    ) -> Result<Vec<InetResponseHeader>, NetError> {
         let mut found = Vec::new();
         for (family, socket_id) in [
             (AF_INET, SocketId::new_v4()),
             (AF_INET6, SocketId::new_v6()),
         ] {
-            let question = request(family, socket_id, states.clone());
+            let question = InetRequest {
+                protocol,
+                ..request(family, socket_id, states.clone())
+            };
             self.send(
                 NLM_F_REQUEST | NLM_F_DUMP,
                 SockDiagMessage::InetRequest(question),

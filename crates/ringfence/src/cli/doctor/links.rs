@@ -1,7 +1,8 @@
 //! The interfaces, and what is attached to them.
 
 use super::finding::{Finding, State, finding};
-use crate::net::{self, Interface, LinkType, Route, XdpMode};
+use crate::cli::surroundings::guarded;
+use crate::net::{Interface, LinkType, Route, XdpMode};
 
 /// The interfaces to guard: those named, else those of the default routes.
 pub(super) fn links(
@@ -10,15 +11,7 @@ pub(super) fn links(
     routes: &[Route],
     ours: bool,
 ) -> Vec<Finding> {
-    let default = net::default_route_interfaces(routes);
-    let guarded = |interface: &&Interface| {
-        if named.is_empty() {
-            default.contains(&interface.index)
-        } else {
-            named.contains(&interface.name)
-        }
-    };
-    let chosen = interfaces.iter().filter(guarded);
+    let chosen = guarded(named, interfaces, routes).into_iter();
     let mut findings: Vec<_> = chosen.map(|interface| link(interface, ours)).collect();
     for name in named {
         if !interfaces.iter().any(|interface| interface.name == *name) {
@@ -91,6 +84,7 @@ fn link(interface: &Interface, ours: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::XdpAttachment;
 
     #[test]
     fn a_foreign_program_is_in_the_way() {
@@ -101,6 +95,8 @@ mod tests {
             link_type: LinkType::Ethernet,
             up: true,
             driver: None,
+            controller: None,
+            parent: None,
             addresses: Vec::new(),
             xdp: None,
         };
@@ -115,7 +111,7 @@ mod tests {
             links(&[], &[interface.clone()], &[], false)[0].state,
             State::Problem
         );
-        interface.xdp = Some(net::XdpAttachment {
+        interface.xdp = Some(XdpAttachment {
             mode: XdpMode::Driver,
             prog_id: 7,
         });
