@@ -6,6 +6,8 @@ pub mod asterisk;
 pub mod capture;
 /// The command line.
 pub mod cli;
+/// Other firewalls on this host.
+pub mod coexist;
 /// The configuration file.
 pub mod config;
 /// How the command line and the daemon speak.

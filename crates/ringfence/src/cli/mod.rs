@@ -13,6 +13,7 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+pub mod import;
 mod leak;
 mod list;
 pub mod lookup;
@@ -128,6 +129,8 @@ pub enum Command {
     Ban(ban::Args),
     /// Lift a ban
     Unban(unban::Args),
+    /// Take over bans and lists of fail2ban, FreePBX or CSF
+    Import(import::Args),
     /// Show the bans, each with its reason, evidence and end
     Bans(bans::Args),
     /// Show who is trusted and why, or forget an address
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::Deny(args) => deny::run(args, &global),
         Command::Ban(args) => ban::run(args, &global),
         Command::Unban(args) => unban::run(args, &global),
+        Command::Import(args) => import::run(args, &global),
         Command::Bans(args) => bans::run(args, &global),
         Command::Trust(args) => trust::run(args, &global),
         Command::Why(args) => why::run(args, &global),

@@ -4,9 +4,11 @@ mod agi;
 mod asterisk;
 mod finding;
 mod host;
+mod kinds;
 mod links;
 mod logs;
 mod notices;
+mod rivals;
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,6 +19,7 @@ use serde_json::json;
 use self::finding::{Finding, State, finding};
 use super::leak::{self, Looked};
 use super::{FAILED, Format, Global, offline, terminal};
+use crate::coexist::attached_program;
 use crate::config::Config;
 use crate::{net, privilege};
 
@@ -49,8 +52,14 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
         host::compiler(fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()),
     ];
     let ours = bpffs.join("ringfence").is_dir();
-    findings.extend(links::links(&config.interfaces, &interfaces, &routes, ours));
-    findings.push(host::filters(&host::processes()));
+    findings.extend(links::links(
+        &config.interfaces,
+        &interfaces,
+        &routes,
+        ours,
+        attached_program,
+    ));
+    findings.extend(rivals::rivals(&rivals::Seen::look(host::processes())));
     findings.push(host::clock(host::synchronised()));
     let own = net::own_addresses(&interfaces);
     let leaks = runtime.block_on(leak::look(&config, &own));
