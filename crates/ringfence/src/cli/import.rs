@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{FAILED, Format, Global, remote, terminal};
@@ -16,6 +16,8 @@ use crate::coexist::{self, Fail2ban, Item, Take, Taken};
 use crate::control::{Answer, Change, Entry, List, Request, ask};
 use crate::tables;
 
+/// Ends of bans that lie no further apart are the same: the other firewall counts in seconds, by a clock of its own.
+const SAME: SignedDuration = SignedDuration::from_secs(5);
 /// Entries of a list in one request: as many as surely fit.
 const TOGETHER: usize = 200;
 
@@ -116,7 +118,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode> {
 /// What became of it.
 #[derive(Default)]
 struct Done {
-    /// Addresses whose ban lasts longer already.
+    /// Addresses that are banned for as long or longer already.
     longer: usize,
     failed: Vec<String>,
 }
@@ -131,10 +133,8 @@ impl Done {
                 Take::Deny(range, left) => (range, left, &mut deny),
                 Take::Ban(address, left) => {
                     let until = Timestamp::now().checked_add(*left)?;
-                    if banned
-                        .get(&tables::subject(*address))
-                        .is_some_and(|known| *known >= until)
-                    {
+                    let known = banned.get(&tables::subject(*address));
+                    if known.is_some_and(|known| until.duration_since(*known) <= SAME) {
                         self.longer += 1;
                         continue;
                     }
@@ -224,7 +224,11 @@ fn show(taken: &Taken, dry: bool, done: &Done, format: Format) -> io::Result<()>
         );
     }
     if done.longer > 0 {
-        writeln!(out, "{} of them are banned for longer already", done.longer)?;
+        writeln!(
+            out,
+            "{} of them are banned for as long or longer already",
+            done.longer
+        )?;
     }
     writeln!(
         out,
