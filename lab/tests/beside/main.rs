@@ -3,6 +3,7 @@
 
 mod doctor;
 mod fail2ban;
+mod freepbx;
 mod setup;
 
 use std::process::Output;

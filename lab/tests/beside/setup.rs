@@ -1,10 +1,13 @@
 //! The first hour: a real registrar is found, and a real scanner is what would have been dropped.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::IpAddr;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use nix::pty::openpty;
 use ringfence_lab::{Kamailio, Lab, PBX_V4, Phone, Ringfence, Transport, attack, needs_root};
 use serde_json::Value;
 
@@ -93,6 +96,75 @@ fn a_server_is_found_and_watched_and_nothing_is_dropped() {
     assert!(text.contains("mode = \"shadow\""), "{text}");
     let check = run(&fence, &["check", "--config", file.to_str().unwrap()]);
     assert!(check.status.success(), "{check:?}");
+}
+
+/// On a terminal it asks, asks again where the answer is wrong, and writes after a yes alone.
+#[test]
+fn on_a_terminal_it_asks() {
+    if needs_root() {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    let fence = Ringfence::prepare(&lab).unwrap();
+    let file = fence.write("asked.toml", "# an earlier one\n").unwrap();
+    let terminal = openpty(None, None).unwrap();
+    let (master, end) = (File::from(terminal.master), File::from(terminal.slave));
+    let stdio = || Stdio::from(end.try_clone().unwrap());
+    let mut command = fence.command();
+    command
+        .args(["setup", "--no-watch", "--output", file.to_str().unwrap()])
+        .env("SSH_CONNECTION", "198.51.100.7 50022 192.0.2.10 22")
+        .stdin(stdio())
+        .stdout(stdio())
+        .stderr(stdio());
+    let mut running = command.spawn().unwrap();
+    // This end is closed when the program has ended, and reading fails then.
+    drop((command, end));
+    let mut answers = [
+        ("Countries that", "Britain\r"),
+        (
+            "there is no country",
+            "\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}gb\r",
+        ),
+        ("Names that", "sip.example.com\r"),
+        ("A provider", "uk=203.0.113.0/28\r"),
+        ("A provider", "\r"),
+        ("by e-mail", "admin@example.com\r"),
+        ("Permit 198.51.100.7", "y"),
+        ("Admit SSH", "n"),
+        ("is there. Replace it", "y"),
+    ]
+    .into_iter()
+    .peekable();
+    let (mut told, mut fresh) = (String::new(), String::new());
+    let mut bytes = [0; 4096];
+    let mut master = &master;
+    while let Ok(length @ 1..) = master.read(&mut bytes) {
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        told.push_str(&text);
+        fresh.push_str(&text);
+        if let Some((_, answer)) = answers.next_if(|(asked, _)| fresh.contains(asked)) {
+            // What is typed before the program listens on the terminal would be lost.
+            thread::sleep(Duration::from_millis(300));
+            fresh.clear();
+            master.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+    assert!(running.wait().unwrap().success(), "{told}");
+    assert_eq!(answers.next(), None, "{told}");
+    let text = fs::read_to_string(&file).unwrap();
+    for part in [
+        "countries = [\"GB\"]",
+        "domains = [\"sip.example.com\"]",
+        "name  = \"uk\"",
+        "address = \"198.51.100.7\"",
+        "to = [\"admin@example.com\"]",
+        "from    = \"permitted\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let kept = fs::read_to_string(format!("{}.bak", file.display())).unwrap();
+    assert_eq!(kept, "# an earlier one\n");
 }
 
 #[test]

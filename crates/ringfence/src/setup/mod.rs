@@ -20,7 +20,7 @@ pub use plan::{Offer, Permit, Plan};
 pub use save::{Saved, save};
 pub use sockets::{Heard, heard};
 pub use text::file;
-pub use wishes::{Trunk, Wishes, countries, domains, trunk};
+pub use wishes::{Trunk, Wishes, countries, domains, mail, trunk};
 
 use crate::config::{Kind, Protocol};
 

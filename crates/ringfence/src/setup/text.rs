@@ -166,12 +166,12 @@ fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 }
 
 /// A string of TOML.
-fn quoted(value: impl Display) -> String {
+pub(super) fn quoted(value: impl Display) -> String {
     toml_edit::Value::from(value.to_string()).to_string()
 }
 
 /// An array of strings of TOML.
-fn list(values: impl Iterator<Item = impl Display>) -> String {
+pub(super) fn list(values: impl Iterator<Item = impl Display>) -> String {
     let all: Vec<String> = values.map(quoted).collect();
     format!("[{}]", all.join(", "))
 }

@@ -1,6 +1,7 @@
 //! What is asked for, beside what is found.
 
-use crate::config::{Admission, CountryCode, Domain, Host, Wrong};
+use super::text::{list, quoted};
+use crate::config::{Admission, Config, CountryCode, Domain, Host, Wrong};
 
 /// What is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +68,37 @@ pub fn trunk(text: &str) -> Result<Trunk, Wrong> {
         let fix = "write sip.provider.example, or provider=203.0.113.0/28";
         return Err(Wrong::new("a trunk without a host".to_owned(), fix));
     }
+    if let Some(name) = &name {
+        sound(&format!(
+            "[[trunk]]\nname = {}\nhosts = {}\n",
+            quoted(name),
+            list(hosts.iter())
+        ))?;
+    }
     Ok(Trunk { name, hosts })
+}
+
+/// Recipients of e-mail as they are typed.
+///
+/// # Errors
+/// What is none.
+pub fn mail(text: &str) -> Result<Vec<String>, Wrong> {
+    let all: Vec<String> = each(text).map(str::to_owned).collect();
+    if !all.is_empty() {
+        sound(&format!("[notify.mail]\nto = {}\n", list(all.iter())))?;
+    }
+    Ok(all)
+}
+
+/// Whether a piece of a configuration is right; else its first mistake.
+fn sound(text: &str) -> Result<(), Wrong> {
+    match Config::parse(text, "what was typed") {
+        Ok(_) => Ok(()),
+        Err(mistakes) => Err(mistakes.iter().next().map_or_else(
+            || Wrong::new("it is not understood".to_owned(), "write it anew"),
+            |mistake| mistake.wrong.clone(),
+        )),
+    }
 }
 
 fn each(text: &str) -> impl Iterator<Item = &str> {
@@ -91,8 +122,21 @@ mod tests {
         let named = trunk("uk=203.0.113.0/28,sip.provider.example").unwrap();
         assert_eq!((named.name.as_deref(), named.hosts.len()), (Some("uk"), 2));
         assert_eq!(trunk("sip.provider.example").unwrap().name, None);
-        for wrong in ["", "uk=", "bad host!", "uk=a/b"] {
+        for wrong in [
+            "",
+            "uk=",
+            "bad host!",
+            "uk=a/b",
+            "a b=192.0.2.1",
+            "=192.0.2.1",
+        ] {
             assert!(trunk(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(
+            mail("root, a@example.com").unwrap(),
+            ["root", "a@example.com"]
+        );
+        assert_eq!(mail(" ").unwrap(), [""; 0]);
+        assert!(mail("a@b@c").is_err());
     }
 }

@@ -6,7 +6,7 @@ use dialoguer::{Confirm, Input};
 
 use super::Args;
 use crate::config::{Admission, Wrong};
-use crate::setup::{Facts, Wishes, countries, domains, trunk};
+use crate::setup::{Facts, Wishes, countries, domains, mail, trunk};
 
 /// Asks for what the flags do not say.
 pub(super) fn wishes(args: &Args, facts: &Facts, wishes: &mut Wishes) -> Result<()> {
@@ -36,9 +36,8 @@ pub(super) fn wishes(args: &Args, facts: &Facts, wishes: &mut Wishes) -> Result<
         wishes.trunks.push(trunk(&said)?);
     }
     if args.mail.is_empty() {
-        let said = line("Who is told of bans by e-mail (none: nobody)", |_| Ok(()))?;
-        let each = said.split([',', ' ']).filter(|word| !word.is_empty());
-        wishes.mail = each.map(str::to_owned).collect();
+        let asked = "Who is told of bans by e-mail (none: nobody)";
+        wishes.mail = mail(&line(asked, |text| mail(text).map(drop))?)?;
     }
     for client in &facts.ssh_clients {
         if !yes(

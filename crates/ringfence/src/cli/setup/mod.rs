@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use super::offline::DEFAULT_CONFIG;
 use super::{Format, Global, Usage, asterisk, check, terminal};
 use crate::config::{Admission, Config, LoadError, Mode, Period, Wrong};
-use crate::setup::{Facts, Plan, Saved, Wishes, countries, domains, file, save, trunk};
+use crate::setup::{Facts, Plan, Saved, Wishes, countries, domains, file, mail, save, trunk};
 
 /// Make the first configuration of this host, in shadow mode
 ///
@@ -95,7 +95,7 @@ impl Args {
                 .map(|text| trunk(text))
                 .collect::<Result<_, _>>()
                 .map_err(usage)?,
-            mail: self.mail.clone(),
+            mail: mail(&self.mail.join(",")).map_err(usage)?,
             ssh: self.ssh.map(|ssh| match ssh {
                 Ssh::Countries => Admission::Countries,
                 Ssh::Permitted => Admission::Permitted,
