@@ -7,7 +7,7 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv="${CARGO_TARGET_DIR:-$root/target}/lab-venv"
 sipvicious=0.3.8
-packages='kamailio sip-tester sipsak python3-venv iproute2 nftables ethtool util-linux openssh-server openssh-client iputils-ping debootstrap systemd'
+packages='kamailio sip-tester sipsak fail2ban python3-venv iproute2 nftables ethtool util-linux openssh-server openssh-client iputils-ping debootstrap systemd'
 [ "${1:-}" != compare ] || packages='iproute2 ethtool util-linux iptables ipset nftables'
 
 log=$(mktemp)
@@ -37,13 +37,14 @@ if [ -n "$missing" ]; then
     quietly apt-get update -q
     # shellcheck disable=SC2086 # one word a package
     quietly apt-get install -y -q --no-install-recommends $missing
-    # The laboratory starts its own Kamailio and sshd; those the packages start would only hold ports.
+    # The laboratory starts its own; those that packages start would hold a port, or ban on this host.
     for service in $missing; do
-        if [ "$service" = kamailio ] && [ -d /run/systemd/system ]; then
-            quietly systemctl disable --now kamailio
-        elif [ "$service" = openssh-server ] && [ -d /run/systemd/system ]; then
-            quietly systemctl disable --now ssh
-        fi
+        case $service in
+        kamailio | fail2ban) unit=$service ;;
+        openssh-server) unit=ssh ;;
+        *) continue ;;
+        esac
+        [ ! -d /run/systemd/system ] || quietly systemctl disable --now "$unit"
     done
 fi
 

@@ -6,6 +6,8 @@ pub mod asterisk;
 pub mod capture;
 /// The command line.
 pub mod cli;
+/// Other firewalls on this host.
+pub mod coexist;
 /// The configuration file.
 pub mod config;
 /// How the command line and the daemon speak.
@@ -38,6 +40,8 @@ pub mod opinion;
 pub mod privilege;
 /// Host names of trunks and their addresses.
 pub mod resolve;
+/// The first configuration of a host.
+pub mod setup;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.

@@ -43,6 +43,8 @@ const BPF: Capability = Capability {
 pub const QUEUE: &[Capability] = &[NET_ADMIN];
 /// What loading and attaching the fence needs.
 pub const FENCE: &[Capability] = &[NET_ADMIN, BPF, PERFMON];
+/// What looking on at packets needs.
+pub const WATCH: &[Capability] = &[NET_RAW];
 /// What the demonstration needs, which makes namespaces and plays packets as well.
 pub const DEMO: &[Capability] = &[NET_ADMIN, NET_RAW, SYS_ADMIN];
 

@@ -32,10 +32,8 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
         |path| path.display().to_string(),
     );
     let checked = offline::config(global).and_then(|config| {
-        let generation = offline::compile(global, &config, &Inputs::default())?;
-        check_tripwires(global, &config, &shown)?;
-        check_patterns(&config, &shown)?;
-        Ok((config, generation.stats))
+        let stats = checked(global, &config, &shown)?;
+        Ok((config, stats))
     });
     match checked {
         Ok((config, stats)) => {
@@ -48,6 +46,17 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// All that a configuration must hold to beyond being read; `file` is what the mistakes call it.
+///
+/// # Errors
+/// Its mistakes.
+pub(super) fn checked(global: &Global, config: &Config, file: &str) -> Result<Stats, LoadError> {
+    let generation = offline::compile(global, config, &Inputs::default())?;
+    check_tripwires(global, config, file)?;
+    check_patterns(config, file)?;
+    Ok(generation.stats)
 }
 
 /// Refuses tripwires that name accounts, as far as the store can be read.

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod host;
+pub mod import;
 pub mod install;
 mod leak;
 mod list;
@@ -28,8 +29,10 @@ mod remote;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod setup;
 pub mod status;
 pub mod stop;
+mod surroundings;
 pub mod trust;
 mod trusted;
 pub mod unban;
@@ -129,6 +132,8 @@ pub enum Command {
     Ban(ban::Args),
     /// Lift a ban
     Unban(unban::Args),
+    /// Take over bans and lists of fail2ban, FreePBX or CSF
+    Import(import::Args),
     /// Show the bans, each with its reason, evidence and end
     Bans(bans::Args),
     /// Show who is trusted and why, or forget an address
@@ -155,6 +160,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Show the fence at work, in network namespaces of its own
     Demo(demo::Args),
+    /// Make the first configuration of this host, in shadow mode
+    Setup(setup::Args),
     /// Tell what stands in the way of the fence, and what to do
     Doctor(doctor::Args),
     /// Make Asterisk work with Ringfence: what to put into its configuration
@@ -184,6 +191,7 @@ pub fn main() -> ExitCode {
         Command::Deny(args) => deny::run(args, &global),
         Command::Ban(args) => ban::run(args, &global),
         Command::Unban(args) => unban::run(args, &global),
+        Command::Import(args) => import::run(args, &global),
         Command::Bans(args) => bans::run(args, &global),
         Command::Trust(args) => trust::run(args, &global),
         Command::Why(args) => why::run(args, &global),
@@ -197,6 +205,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &global),
         Command::Audit(args) => audit::run(args, &global),
         Command::Demo(args) => demo::run(args, &global),
+        Command::Setup(args) => setup::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Asterisk(args) => asterisk::run(args, &global),
         Command::Install(args) => install::run(args, &global),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,10 +22,15 @@ fn places(global: &Global) -> Config {
     Config::load(&config).unwrap_or_default()
 }
 
+/// Where the daemon is asked.
+pub fn socket(global: &Global) -> PathBuf {
+    let named = global.socket.clone();
+    named.unwrap_or_else(|| places(global).control.socket)
+}
+
 /// Asks the daemon and prints its answers.
 pub fn send(request: &Request, global: &Global) -> Result<ExitCode> {
-    let socket = global.socket.clone();
-    let socket = socket.unwrap_or_else(|| places(global).control.socket);
+    let socket = socket(global);
     let mut code = ExitCode::SUCCESS;
     for answer in ask(&socket, request)? {
         let answer = answer?;

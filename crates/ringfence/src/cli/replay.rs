@@ -18,12 +18,12 @@ use serde::Serialize;
 use serde_json::json;
 
 pub(super) use direction::{Direction, Host};
+pub(super) use learned::Learned;
 
 use super::{FAILED, Format, Global, message, offline};
 use crate::capture::{self, Capture, Packet};
 use crate::engine::memory::Memory;
 use crate::tables::Inputs;
-use learned::Learned;
 
 /// Bytes of a capture above which a terminal is shown how far it is.
 const LARGE: u64 = 8 << 20;

@@ -121,6 +121,11 @@ pub enum Change {
         /// For how many seconds; None is for ever.
         seconds: Option<u64>,
     },
+    /// Put many ranges on it at once.
+    AddAll {
+        /// As many as fit into a request.
+        entries: Vec<Entry>,
+    },
     /// Take a range off it.
     Remove {
         /// As it was added.
@@ -128,6 +133,17 @@ pub enum Change {
     },
     /// Show it.
     Show,
+}
+
+/// An entry of one of the operator's lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// An address, a prefix, or FIRST-LAST.
+    pub range: String,
+    /// Why.
+    pub comment: String,
+    /// For how many seconds; None is for ever.
+    pub seconds: Option<u64>,
 }
 
 /// What the daemon answers.

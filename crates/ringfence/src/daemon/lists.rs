@@ -69,6 +69,35 @@ impl Daemon {
                     json!({ "range": range.to_string(), "list": name, "overlaps": overlaps }),
                 ))
             }
+            Change::AddAll { entries } => {
+                let now = Timestamp::now();
+                let entries = entries.iter().map(|entry| {
+                    let range = parse(&entry.range)?;
+                    let end = entry
+                        .seconds
+                        .map(|s| now.checked_add(Duration::from_secs(s)));
+                    Ok(ListEntry {
+                        list: kind,
+                        first: range.first(),
+                        last: range.last(),
+                        comment: entry.comment.clone(),
+                        added: now,
+                        expires: end.transpose()?,
+                    })
+                });
+                // All are looked at before the first is put there.
+                let entries = entries.collect::<Result<Vec<_>>>()?;
+                let mut already = 0;
+                for entry in &entries {
+                    already += usize::from(self.store.add_entry(entry)? == Added::Already);
+                }
+                self.apply(self.config.clone(), false)?;
+                let added = entries.len() - already;
+                Ok(Answer::done(
+                    format!("{added} entries are now on the {name} list, {already} were there"),
+                    json!({ "list": name, "added": added, "already": already }),
+                ))
+            }
             Change::Remove { range } => {
                 let range = parse(range)?;
                 let removed = self.store.remove_entry(kind, range.first(), range.last())?;

@@ -68,6 +68,10 @@ pub struct Interface {
     pub up: bool,
     /// The driver of the device, or the kind of a virtual interface, such as "veth".
     pub driver: Option<String>,
+    /// The index of the bridge or bond that it is a member of.
+    pub controller: Option<u32>,
+    /// The index of the interface that a VLAN or the like stands on.
+    pub parent: Option<u32>,
     /// This host's addresses on it, each with its prefix.
     pub addresses: Vec<IpNet>,
     /// The XDP program attached to it.
@@ -156,6 +160,8 @@ fn from_message(message: &LinkMessage, addresses: Vec<IpNet>) -> Interface {
         link_type: link_type(message.header.link_layer_type.into()),
         up: message.header.flags.contains(LinkFlags::Up),
         driver: None,
+        controller: None,
+        parent: None,
         addresses,
         xdp: None,
     };
@@ -164,6 +170,8 @@ fn from_message(message: &LinkMessage, addresses: Vec<IpNet>) -> Interface {
         match attribute {
             LinkAttribute::IfName(name) => interface.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => interface.mtu = *mtu,
+            LinkAttribute::Controller(index) if *index != 0 => interface.controller = Some(*index),
+            LinkAttribute::Link(index) if *index != 0 => interface.parent = Some(*index),
             LinkAttribute::Xdp(xdp) => interface.xdp = xdp_attachment(xdp),
             LinkAttribute::LinkInfo(infos) => {
                 kind = infos.iter().find_map(|info| match info {

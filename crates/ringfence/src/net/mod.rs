@@ -7,22 +7,26 @@
 mod error;
 mod holder;
 mod interface;
+mod listeners;
 mod private;
 mod route;
 mod rtnl;
 mod sockets;
 mod ssh;
 mod sshd;
+mod tap;
 mod tcp;
 mod watch;
 
 pub use error::NetError;
 pub use holder::listener;
 pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own_addresses};
+pub use listeners::{Listener, listeners};
 pub use private::private_ranges;
 pub use route::{Route, default_gateways, default_route_interfaces, routes};
 pub use sockets::{Heard, hearing};
 pub use ssh::{ssh_connection, ssh_sessions, sshd_ports};
+pub use tap::{Overheard, Tap};
 pub use tcp::{TcpSession, destroy_tcp, tcp_sessions};
 pub use watch::{Change, LinkChange, Watch};
 

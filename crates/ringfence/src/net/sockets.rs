@@ -1,11 +1,10 @@
 //! The sockets of this host that hear others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
 
-use super::{NetError, holder, tcp};
+use super::{Listener, NetError, listeners};
 use crate::config::Protocol;
 
 /// A port at which somebody here hears others.
@@ -27,24 +26,16 @@ pub struct Heard {
 /// When the kernel cannot be asked.
 pub fn hearing() -> Result<BTreeSet<Heard>, NetError> {
     let given_out = given_out();
-    let mut sockets = Vec::new();
-    for (protocol, found) in [
-        (Protocol::Tcp, tcp::listening()?),
-        (Protocol::Udp, tcp::bound()?),
-    ] {
-        for socket in &found {
-            let local = tcp::session(socket).local;
-            let asked = protocol == Protocol::Udp && given_out.contains(&local.port());
-            if !is_loopback(local.ip()) && local.port() != 0 && !asked {
-                sockets.push((protocol, local.port(), u64::from(socket.inode)));
-            }
-        }
-    }
-    let programs = programs(sockets.iter().map(|(_, _, inode)| *inode).collect());
-    let heard = sockets.into_iter().map(|(protocol, port, inode)| Heard {
-        protocol,
-        port,
-        program: programs.get(&inode).cloned(),
+    let by_others = |socket: &Listener| {
+        let port = socket.address.port();
+        let asked = socket.protocol == Protocol::Udp && given_out.contains(&port);
+        !is_loopback(socket.address.ip()) && port != 0 && !asked
+    };
+    let sockets = listeners()?.into_iter().filter(by_others);
+    let heard = sockets.map(|socket| Heard {
+        protocol: socket.protocol,
+        port: socket.address.port(),
+        program: socket.program,
     });
     Ok(heard.collect())
 }
@@ -63,22 +54,6 @@ fn given_out() -> std::ops::RangeInclusive<u16> {
         (Some(first), Some(last)) => first..=last,
         _ => 32768..=60999,
     }
-}
-
-/// The programs that hold these sockets.
-fn programs(inodes: BTreeSet<u64>) -> HashMap<u64, String> {
-    let mut known = HashMap::new();
-    for process in holder::processes(Path::new("/proc")) {
-        let mut held = holder::sockets(&process)
-            .filter(|inode| inodes.contains(inode))
-            .peekable();
-        if held.peek().is_some()
-            && let Some(name) = holder::name(&process)
-        {
-            known.extend(held.map(|inode| (inode, name.clone())));
-        }
-    }
-    known
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub fn destroy_tcp(src: SocketAddr, dst: SocketAddr) -> Result<bool, NetError> {
         Some(found) => Some(found),
         // A socket that is bound to a device or a VRF is not met by its addresses alone.
         None => diag
-            .list(sessions())?
+            .list(IPPROTO_TCP, sessions())?
             .into_iter()
             .find(|found| session(found) == wanted),
     };
@@ -72,17 +72,18 @@ pub fn tcp_sessions() -> Result<Vec<TcpSession>, NetError> {
 
 /// The established sessions of this network namespace.
 pub(super) fn established() -> Result<Vec<InetResponseHeader>, NetError> {
-    Diag::open()?.list(StateFlags::ESTABLISHED)
+    Diag::open()?.list(IPPROTO_TCP, StateFlags::ESTABLISHED)
 }
 
 /// The listening sockets of this network namespace.
 pub(super) fn listening() -> Result<Vec<InetResponseHeader>, NetError> {
-    Diag::open()?.list(StateFlags::LISTEN)
+    Diag::open()?.list(IPPROTO_TCP, StateFlags::LISTEN)
 }
 
-/// The UDP sockets of this network namespace that hear anybody.
-pub(super) fn bound() -> Result<Vec<InetResponseHeader>, NetError> {
-    Diag::open()?.list_of(IPPROTO_UDP, StateFlags::CLOSE)
+/// The UDP sockets of this network namespace that hear from anyone: those that are bound and not connected.
+pub(super) fn bound_udp() -> Result<Vec<InetResponseHeader>, NetError> {
+    // A UDP socket is in no state of TCP; the kernel shows the one without a peer as closed.
+    Diag::open()?.list(IPPROTO_UDP, StateFlags::CLOSE)
 }
 
 /// The two ends of a socket.
@@ -126,13 +127,8 @@ impl Diag {
         }
     }
 
-    /// All TCP sockets of both families in these states.
-    fn list(&mut self, states: StateFlags) -> Result<Vec<InetResponseHeader>, NetError> {
-        self.list_of(IPPROTO_TCP, states)
-    }
-
-    /// The same of any protocol.
-    fn list_of(
+    /// All sockets of a protocol, of both families, in these states.
+    fn list(
         &mut self,
         protocol: u8,
         states: StateFlags,

@@ -37,9 +37,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         ))
         .into());
     }
-    let mut random = [0; 24];
-    getrandom::fill(&mut random).context("the kernel gives no random bytes")?;
-    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = secret()?;
     let mut out = io::stdout().lock();
     if global.format == Format::Json {
         let answer = json!({
@@ -54,8 +52,22 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A user with a fresh secret, and what goes with it, as this command prints it.
+///
+/// # Errors
+/// When the kernel gives no random bytes.
+pub(in crate::cli) fn lines(user: &str) -> anyhow::Result<String> {
+    Ok(text(user, &secret()?))
+}
+
+fn secret() -> anyhow::Result<String> {
+    let mut random = [0; 24];
+    getrandom::fill(&mut random).context("the kernel gives no random bytes")?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Where the secret is kept. Commands in a shell read it there as well, which they cannot with a credential of systemd.
-const SECRET: &str = "/etc/ringfence/ami.secret";
+const SECRET: &str = crate::setup::SECRET;
 const DENY: [&str; 2] = ["0.0.0.0/0.0.0.0", "::/0"];
 const PERMIT: [&str; 2] = ["127.0.0.1/255.255.255.255", "::1/128"];
 

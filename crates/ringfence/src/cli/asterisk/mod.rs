@@ -1,7 +1,7 @@
 //! `ringfence asterisk`: what an Asterisk needs to work with Ringfence.
 
 mod dialplan;
-mod manager;
+pub(super) mod manager;
 mod parse;
 mod parsed;
 

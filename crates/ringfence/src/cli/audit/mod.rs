@@ -10,30 +10,22 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 
 use super::offline::Said;
+use super::surroundings::{look_up, places};
 use super::{FAILED, Format, Global, offline};
 use crate::asterisk::audit::audit;
 use crate::asterisk::inventory::{Inventory, Learned};
 use crate::config::{Config, Host};
-use crate::net;
 use crate::opinion::Opinions;
-use crate::resolve::Resolver;
 use crate::store::Store;
-use crate::tables::Inputs;
 use crate::trust::Known;
 
-/// For how long names of providers are looked up.
-const LOOKED_UP: Duration = Duration::from_secs(3);
 /// Names that are looked up.
 const NAMES: usize = 64;
-/// The place that stands for all interfaces.
-const ANY: u32 = 31;
 
 /// Tell who of Asterisk's phones and trunks would pass, and what makes it easy prey
 #[derive(Debug, clap::Args)]
@@ -105,31 +97,6 @@ fn known(global: &Global, config: &Config) -> Known {
     Known::new(trust.unwrap_or_default())
 }
 
-/// This host's addresses, and the private nets that the guarded interfaces lead to. Where the kernel does not say,
-/// private addresses are strangers'.
-async fn places(config: &Config, inputs: &mut Inputs) {
-    let (Ok(interfaces), Ok(routes)) = (net::interfaces().await, net::routes().await) else {
-        return;
-    };
-    inputs.own = net::own_addresses(&interfaces);
-    if !config.permit_private {
-        return;
-    }
-    let default = net::default_route_interfaces(&routes);
-    let guarded = interfaces.iter().filter(|interface| {
-        if config.interfaces.is_empty() {
-            default.contains(&interface.index)
-        } else {
-            config.interfaces.contains(&interface.name)
-        }
-    });
-    for interface in guarded {
-        let ranges = net::private_ranges(&routes, interface.index);
-        let ranges = ranges.into_iter().map(|range| (ANY, range));
-        inputs.neighbours.extend(ranges);
-    }
-}
-
 /// The host names of trunks, in the configuration and in Asterisk.
 fn names(config: &Config, inventory: &Inventory) -> BTreeSet<String> {
     let configured = config.trunks.iter().flat_map(|trunk| &trunk.hosts);
@@ -141,22 +108,4 @@ fn names(config: &Config, inventory: &Inventory) -> BTreeSet<String> {
         Host::Range(_) => None,
     });
     names.take(NAMES).collect()
-}
-
-/// Looks names up, all at once. One that is not answered in time has no addresses.
-async fn look_up(names: BTreeSet<String>, inputs: &mut Inputs) {
-    let mut asked = JoinSet::new();
-    for name in names {
-        asked.spawn(async move {
-            let answer = Resolver::new().ok()?.lookup(&name).await.ok()?;
-            Some((name, answer.addresses))
-        });
-    }
-    let found = tokio::time::timeout(LOOKED_UP, async {
-        while let Some(answer) = asked.join_next().await {
-            inputs.resolved.extend(answer.ok().flatten());
-        }
-    });
-    // What is late is left out.
-    let _ = found.await;
 }

@@ -7,6 +7,7 @@ use crate::asterisk::audit::Audit;
 use crate::asterisk::inventory::recorded::{Recorded, asked};
 use crate::country::CountryData;
 use crate::store::{Name, Registration, Trust};
+use crate::tables::Inputs;
 
 const POLICY: &str = r#"
 countries = ["GB"]

@@ -11,15 +11,6 @@ use super::finding::{Finding, State, finding};
 
 /// The oldest kernel that loads the programs.
 const FLOOR: (u32, u32) = (6, 1);
-/// Programs that filter too, by the name of their process.
-const FILTERS: [&str; 5] = [
-    "fail2ban-server",
-    "firewalld",
-    "crowdsec",
-    "suricata",
-    "snort",
-];
-
 /// Telephone systems, by the name of their process.
 const SERVERS: [&str; 4] = ["asterisk", "freeswitch", "kamailio", "opensips"];
 
@@ -103,23 +94,6 @@ pub(super) fn servers(running: &BTreeSet<String>) -> Finding {
     finding("telephone system", State::Fine, found.join(", "), "")
 }
 
-pub(super) fn filters(running: &BTreeSet<String>) -> Finding {
-    let found: Vec<_> = FILTERS
-        .into_iter()
-        .filter(|name| running.contains(*name))
-        .collect();
-    if found.is_empty() {
-        return finding(
-            "other filters",
-            State::Fine,
-            "none known is running".to_owned(),
-            "",
-        );
-    }
-    let remedy = "nothing to do: they see what passes the fence, and may drop more";
-    finding("other filters", State::Note, found.join(", "), remedy)
-}
-
 /// Whether the kernel holds the clock to be right; `None` where it does not say.
 pub(super) fn synchronised() -> Option<bool> {
     // SAFETY: all zeroes is a value of this structure of integers.
@@ -170,7 +144,6 @@ mod tests {
             capabilities(Ok(vec!["CAP_BPF"])),
             mount(Path::new("/proc")),
             compiler(Some("0\n".to_owned())),
-            filters(&BTreeSet::from(["firewalld".to_owned()])),
             servers(&BTreeSet::from(["sshd".to_owned()])),
             clock(Some(false)),
         ];

@@ -6,9 +6,11 @@ mod engine;
 mod finding;
 mod firewall;
 mod host;
+mod kinds;
 mod links;
 mod logs;
 mod notices;
+mod rivals;
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,6 +21,7 @@ use serde_json::json;
 use self::finding::{Finding, State, finding};
 use super::leak::{self, Looked};
 use super::{FAILED, Format, Global, offline, terminal};
+use crate::coexist::attached_program;
 use crate::config::Config;
 use crate::{net, privilege};
 
@@ -52,10 +55,16 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     ];
     let mut findings = engine::either(config.engine, xdp);
     let ours = bpffs.join("ringfence").is_dir();
-    findings.extend(links::links(&config.interfaces, &interfaces, &routes, ours));
+    findings.extend(links::links(
+        &config.interfaces,
+        &interfaces,
+        &routes,
+        ours,
+        attached_program,
+    ));
     let running = host::processes();
     findings.push(host::servers(&running));
-    findings.push(host::filters(&running));
+    findings.extend(rivals::rivals(&rivals::Seen::look(running)));
     findings.extend(firewall::look(&config));
     findings.push(host::clock(host::synchronised()));
     let own = net::own_addresses(&interfaces);

@@ -10,7 +10,7 @@ use crate::engine::memory::Memory;
 
 /// What was learned from what the host sent.
 #[derive(Debug, Serialize)]
-pub(super) struct Learned {
+pub(in crate::cli) struct Learned {
     /// Addresses whose registration was accepted.
     registered: usize,
     /// Addresses that answered the host's requests.
@@ -23,7 +23,7 @@ pub(super) struct Learned {
 
 impl Learned {
     /// What a fence in memory has learned.
-    pub(super) fn of(memory: &Memory) -> Self {
+    pub(in crate::cli) fn of(memory: &Memory) -> Self {
         let lessons = |what: What| {
             let number = what as u8;
             let all = memory.lessons().iter();
