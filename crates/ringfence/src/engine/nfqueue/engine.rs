@@ -14,6 +14,7 @@ use super::fence::{copy_of, generation, remove};
 use super::{Fence, NAME};
 use crate::engine::xdp::Pins;
 use crate::engine::{Attached, Counts, Engine, FenceError, Heard, Lists};
+use crate::tables::Generation;
 
 impl Engine for Fence {
     fn name(&self) -> &'static str {
@@ -53,14 +54,16 @@ impl Engine for Fence {
         let next = generation(policy, &lists)?;
         let kept = generation(policy, &Lists::new())?.policy;
         let countries = countries.map(copy_of).transpose()?;
-        self.hold()?;
-        self.make(policy, &lists)?;
-        let mut desk = self.desk();
-        desk.judge.set_generation(next);
-        if let Some(countries) = countries {
-            desk.judge.set_countries(countries);
+        if self.policy.is_none() {
+            // A table that an earlier daemon left brings packets as soon as its queues are held.
+            self.judge_by(next, countries);
+            self.hold()?;
+            self.make(policy, &lists)?;
+        } else {
+            self.hold()?;
+            self.make(policy, &lists)?;
+            self.judge_by(next, countries);
         }
-        drop(desk);
         (self.lists, self.policy) = (lists, Some(kept));
         Ok(())
     }
@@ -259,6 +262,15 @@ impl Engine for Fence {
 }
 
 impl Fence {
+    /// Has the judge go by other tables.
+    fn judge_by(&self, next: Generation, countries: Option<Box<CountryTable>>) {
+        let mut desk = self.desk();
+        desk.judge.set_generation(next);
+        if let Some(countries) = countries {
+            desk.judge.set_countries(countries);
+        }
+    }
+
     /// Makes the table again, for other interfaces.
     fn remake(&self) -> Result<(), FenceError> {
         match &self.policy {
