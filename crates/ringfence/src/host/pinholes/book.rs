@@ -32,6 +32,8 @@ const ADDRESS: Duration = Duration::from_secs(86_400);
 pub(super) struct Book {
     /// Whom the daemon named, and until when the kernel has them.
     addresses: HashMap<IpAddr, Option<Instant>>,
+    /// Whether they have to be looked through for what is to be told.
+    unseen: bool,
     /// Addresses that are to be taken away.
     gone: Vec<IpAddr>,
     streams: HashMap<SocketAddr, Open>,
@@ -69,6 +71,7 @@ impl Book {
         for address in wanted {
             self.addresses.entry(address).or_default();
         }
+        self.unseen = true;
         self.known = known;
         self.own = own.into_iter().collect();
     }
@@ -77,6 +80,7 @@ impl Book {
     pub fn add(&mut self, address: IpAddr) {
         if self.addresses.len() < MOST_ADDRESSES {
             self.addresses.entry(address).or_default();
+            self.unseen = true;
         }
     }
 
@@ -146,6 +150,7 @@ impl Book {
         if anew {
             self.addresses.values_mut().for_each(|held| *held = None);
             self.gone.clear();
+            self.unseen = true;
             self.new = self.streams.keys().copied().collect();
             commands.extend(Family::ALL.map(|family| {
                 json!({ "flush": { "set": { "family": "inet", "table": TABLE, "name": name(ADDRESSES, family) } } })
@@ -158,7 +163,8 @@ impl Book {
             .collect();
         write(&mut commands, ADDRESSES, gone);
         let mut fresh = Vec::new();
-        for (address, held) in &mut self.addresses {
+        let unseen = std::mem::take(&mut self.unseen);
+        for (address, held) in self.addresses.iter_mut().filter(|_| unseen) {
             let left = held.map(|until| until.saturating_duration_since(now));
             if left.is_none_or(|left| left < ADDRESS / 2) {
                 *held = Some(now + ADDRESS);
@@ -203,7 +209,7 @@ fn write(commands: &mut Vec<Value>, set: &str, all: Vec<Element>) {
         command("delete", bare);
         let timed = of().filter_map(|(_, value, time)| {
             // A set takes whole seconds, and none for no end at all.
-            let seconds = time.as_ref()?.as_secs().max(1);
+            let seconds = time.as_ref()?.as_millis().div_ceil(1_000).max(1);
             Some(json!({ "elem": { "val": value, "timeout": seconds } }))
         });
         command("add", timed.collect());
@@ -325,6 +331,9 @@ mod tests {
         book.open(ip("203.0.113.9"), &place, now + 2 * STEP);
         assert_eq!(book.changes(now, false).len(), 3);
         // Who went is taken away; who stays for long is told again.
+        book.know(vec![ip("203.0.113.5")], Vec::new(), Vec::new());
+        assert_eq!(book.changes(now + ADDRESS / 3, false).len(), 0);
+        book.know(vec![ip("203.0.113.5")], Vec::new(), Vec::new());
         assert_eq!(book.changes(now + ADDRESS * 2 / 3, false).len(), 3);
         book.know(Vec::new(), Vec::new(), Vec::new());
         assert_eq!(book.changes(now, false).len(), 2);

@@ -35,6 +35,8 @@ pub(super) use rules::{MEDIA, media, peers, watching};
 const PATIENCE: Duration = Duration::from_millis(100);
 /// After so long it tries again what failed, and forgets what is over.
 const SOMETIMES: Duration = Duration::from_secs(2);
+/// After it told the kernel something it gathers for so long: nft is a program of its own each time.
+const GATHER: Duration = Duration::from_millis(40);
 /// Packets that are read before what they name is opened.
 const AT_ONCE: usize = 256;
 
@@ -189,9 +191,10 @@ impl Work {
                 }
             }
             self.read();
+            let mut wrote = false;
             match self.write() {
-                Ok(()) if self.place == Place::Failed => {}
-                Ok(()) => troubles[1] = None,
+                Ok(_) if self.place == Place::Failed => {}
+                Ok(told) => (wrote, troubles[1]) = (told, None),
                 Err(error) => {
                     self.place = Place::Failed;
                     troubles[1] = Some(format!("cannot open pinholes: {error}"));
@@ -204,6 +207,10 @@ impl Work {
                 streams,
                 trouble: troubles.iter().flatten().next().cloned(),
             };
+            drop(holes);
+            if wrote {
+                std::thread::sleep(GATHER);
+            }
         }
     }
 
@@ -250,8 +257,8 @@ impl Work {
         }
     }
 
-    /// Brings the sets of the kernel to what the book says.
-    fn write(&mut self) -> Result<(), HostError> {
+    /// Brings the sets of the kernel to what the book says. False where nothing was to be told.
+    fn write(&mut self) -> Result<bool, HostError> {
         let generation = nft::generation()?;
         if self.generation != Some(generation) {
             let table = self.handle()?;
@@ -262,12 +269,12 @@ impl Work {
         }
         // Without the table, or before it is known who is registered, nothing is to be said.
         if self.table.is_none() || !self.told || self.place == Place::Failed {
-            return Ok(());
+            return Ok(false);
         }
         let anew = self.place == Place::Unknown;
         let commands = self.book.changes(Instant::now(), anew);
         if commands.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let mut intact = self.intact.locked();
         let before = nft::generation()?;
@@ -284,7 +291,7 @@ impl Work {
                 self.generation = Some(after);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The handle of our table, which no later one has.
