@@ -2,6 +2,7 @@
 
 mod daemon;
 mod kept;
+mod pinholes;
 mod reached;
 mod ssh;
 mod trial;

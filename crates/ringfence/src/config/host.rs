@@ -9,8 +9,10 @@ pub struct HostFirewall {
     pub enable: bool,
     /// What becomes of what nothing admits.
     pub refuse: Refuse,
-    /// The UDP ports of media that anyone may send to.
+    /// The UDP ports of media that anyone may send to, or with `pinholes` who has a part in it.
     pub rtp: Option<PortRange>,
+    /// Whether only who has a part in a call may send media.
+    pub pinholes: bool,
 }
 
 impl Default for HostFirewall {
@@ -19,6 +21,7 @@ impl Default for HostFirewall {
             enable: false,
             refuse: Refuse::Reject,
             rtp: None,
+            pinholes: false,
         }
     }
 }

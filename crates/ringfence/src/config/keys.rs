@@ -336,6 +336,7 @@ pub const HOST: Table = Table {
         key("enable", "false"),
         key("refuse", "\"reject\""),
         open("rtp", "none"),
+        key("pinholes", "false"),
     ],
 };
 

@@ -25,6 +25,25 @@ pub(super) fn host(
         host.refuse = word;
     }
     host.rtp = table.get("rtp").and_then(|i| rtp(reader, i, services));
+    if let Some(item) = table.get("pinholes")
+        && reader.flag(item) == Some(true)
+    {
+        host.pinholes = true;
+        // One that cannot be read is told already.
+        let missing = match (host.enable, table.get("rtp")) {
+            (false, _) => Some("enable = true"),
+            (true, None) => Some("rtp = \"10000-20000\""),
+            (true, Some(_)) => None,
+        };
+        if let Some(missing) = missing {
+            let message = format!("`pinholes` needs `{missing}`");
+            let fix = match host.enable {
+                true => "name the ports of media in [host], as in rtp.conf",
+                false => "add it to [host]: the daemon opens the pinholes",
+            };
+            reader.refuse(item.at, Wrong::new(message, fix));
+        }
+    }
     host
 }
 
@@ -68,7 +87,8 @@ mod tests {
     fn without_the_section_nothing_is_touched() {
         assert_eq!(read(""), Ok(HostFirewall::default()));
         assert!(!read("[host]\nrefuse = \"drop\"").unwrap().enable);
-        let text = "[host]\nenable = true\nrefuse = \"drop\"\nrtp = \"10000-20000\"";
+        let text =
+            "[host]\nenable = true\nrefuse = \"drop\"\nrtp = \"10000-20000\"\npinholes = true";
         let host = HostFirewall {
             enable: true,
             refuse: Refuse::Drop,
@@ -77,6 +97,7 @@ mod tests {
                 first: 10000,
                 last: 20000,
             }),
+            pinholes: true,
         };
         assert_eq!(read(text), Ok(host));
     }
@@ -97,6 +118,15 @@ mod tests {
                 "[host]\nrtp = \"5000-6000\"",
                 "r.toml:2:7: `rtp`: 5000-6000 holds a port of the service `sip`; write the ports of media alone, \
                  as in rtp.conf",
+            ),
+            (
+                "[host]\nrtp = \"10000-20000\"\npinholes = true",
+                "r.toml:3:12: `pinholes` needs `enable = true`; add it to [host]: the daemon opens the pinholes",
+            ),
+            (
+                "[host]\nenable = true\npinholes = true",
+                "r.toml:3:12: `pinholes` needs `rtp = \"10000-20000\"`; name the ports of media in [host], as in \
+                 rtp.conf",
             ),
         ] {
             assert_eq!(read(text), Err(expected.to_owned()), "{text}");

@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::beside::Word;
+use super::pinholes::Holes;
 use super::state::Daemon;
 use super::trial::Trial;
 use crate::config::{Config, Mode};
 use crate::country::CountryData;
 use crate::engine::boot_time;
 use crate::host::{
-    Applied, Facts, HostError, Keeper, OnTrial, Ready, Seen, check_lockout, conflicts, near, plan,
+    Applied, Facts, HostError, Intact, Keeper, OnTrial, Ready, Seen, check_lockout, conflicts,
+    near, plan,
 };
 use crate::net;
 use crate::nft::Nft;
@@ -73,6 +75,7 @@ pub(super) struct Host {
     /// Why the rules of the configuration are not put in force at the start.
     shut_out: Option<String>,
     looking: bool,
+    pub(super) holes: Holes,
 }
 
 impl Daemon {
@@ -195,8 +198,13 @@ impl Daemon {
             "" => "being put in force",
             state => state,
         };
-        let line = format!("the host's firewall: {state}");
-        (Some(line), json!({ "enabled": true, "state": state }))
+        let mut line = format!("the host's firewall: {state}");
+        let mut data = json!({ "enabled": true, "state": state });
+        if let Some((more, holes)) = self.pinholes_status() {
+            line.push_str(&format!("\n{more}"));
+            data["pinholes"] = holes;
+        }
+        (Some(line), data)
     }
 
     fn trial_left(&self) -> Option<Duration> {
@@ -233,7 +241,7 @@ impl Daemon {
         let (keeper, words) = (Keeper::new(&self.config.state), self.beside.words());
         let mut worker = Worker {
             keeper,
-            intact: None,
+            intact: self.host.holes.intact.clone(),
             on_trial: false,
         };
         std::thread::spawn(move || {
@@ -254,7 +262,7 @@ impl Daemon {
 struct Worker {
     keeper: Keeper,
     /// The generation at which the table was intact.
-    intact: Option<u32>,
+    intact: Intact,
     /// Whether rules were on trial when it looked last.
     on_trial: bool,
 }
@@ -328,7 +336,9 @@ impl Worker {
     }
 
     fn look(&mut self) -> Result<Told> {
-        let seen = self.keeper.look(&mut self.intact)?;
+        let mut intact = self.intact.get();
+        let seen = self.keeper.look(&mut intact)?;
+        self.intact.set(intact);
         // Its timer ends a trial, and the command line may confirm it.
         let on_trial = self.keeper.trial()?;
         let was = std::mem::replace(&mut self.on_trial, on_trial == OnTrial::Yes);

@@ -30,8 +30,12 @@ impl Daemon {
                 info!("{name} registered from {address} port {port} for {granted}");
                 let source = tables::subject(address);
                 self.trust.drops.note_registered(source, name);
+                self.open_media(address);
             }
-            What::Solicited => info!("{address} answers what this host asks of it"),
+            What::Solicited => {
+                info!("{address} answers what this host asks of it");
+                self.open_media(address);
+            }
             What::Refused | What::Nobody => {
                 self.witness.twice.packet(address, Instant::now());
                 let refused = Refused {

@@ -20,6 +20,7 @@ mod lockout;
 mod nets;
 mod notices;
 mod options;
+mod pinholes;
 mod removal;
 mod seldom;
 mod standing;
@@ -210,6 +211,9 @@ async fn guard(options: Options) -> Result<()> {
             _ = second.tick() => {
                 destroyed = 0;
                 daemon.trunks.ask();
+                if let Err(error) = daemon.tend_pinholes() {
+                    daemon.complain(&error);
+                }
                 if let Err(error) = daemon.listen_on() {
                     daemon.complain(&error);
                 }

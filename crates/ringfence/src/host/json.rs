@@ -1,24 +1,21 @@
 //! The rules as a batch for nftables.
 
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use nftables::batch::Batch;
 use nftables::expr::{
     CT, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix,
     Range as NftRange, SetItem,
 };
-use nftables::schema::{
-    Chain as NftChain, Counter, NfListObject, Nftables, Rule as NftRule, Set, SetFlag, SetType,
-    SetTypeValue,
-};
+use nftables::schema::{Chain as NftChain, Counter, NfListObject, Nftables, Rule as NftRule};
 use nftables::stmt::{
-    self, JumpTarget, Limit, Match as NftMatch, Operator, Reject, RejectType, Statement,
+    self, JumpTarget, Limit, Log, Match as NftMatch, Operator, Reject, RejectType, Statement,
 };
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook, RejectCode};
 
+use super::json_sets::{address_set, live, up};
 use super::model::{
-    Action, AddressSet, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, TABLE, UP,
+    Action, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, SNAPLEN, TABLE, UP,
 };
 use crate::config::Protocol;
 use crate::nft;
@@ -59,6 +56,9 @@ impl Ruleset {
         for set in &self.sets {
             batch.add(NfListObject::Set(Box::new(address_set(set))));
         }
+        for set in &self.live {
+            batch.add(NfListObject::Set(Box::new(live(set))));
+        }
         for chain in &self.chains {
             batch.add(NfListObject::Chain(base(chain)));
         }
@@ -76,50 +76,6 @@ impl Ruleset {
             }
         }
         batch.to_nftables()
-    }
-}
-
-fn address_set(set: &AddressSet) -> Set<'static> {
-    let elements: Vec<_> = set.ranges.iter().map(element).collect();
-    Set {
-        family: NfFamily::INet,
-        table: TABLE.into(),
-        name: set.name.clone().into(),
-        set_type: SetTypeValue::Single(match set.family {
-            Family::V4 => SetType::Ipv4Addr,
-            Family::V6 => SetType::Ipv6Addr,
-        }),
-        flags: Some(HashSet::from([SetFlag::Interval])),
-        elem: (!elements.is_empty()).then(|| elements.into()),
-        ..Set::default()
-    }
-}
-
-/// The TCP sessions that are up, of one family.
-fn up(rules: &Ruleset, family: Family) -> Set<'static> {
-    let address = match family {
-        Family::V4 => SetType::Ipv4Addr,
-        Family::V6 => SetType::Ipv6Addr,
-    };
-    let of = rules.sessions.iter();
-    let of = of.filter(|(from, _)| Family::of(from.ip()) == family);
-    let end = |end: &SocketAddr| {
-        [
-            word(&end.ip().to_string()),
-            Expression::Number(end.port().into()),
-        ]
-    };
-    let elements: Vec<_> = of
-        .map(|(from, to)| Expression::Named(NamedExpression::Concat([end(from), end(to)].concat())))
-        .collect();
-    let port = SetType::InetService;
-    Set {
-        family: NfFamily::INet,
-        table: TABLE.into(),
-        name: format!("{UP}{}", family.number()).into(),
-        set_type: SetTypeValue::Concatenated(vec![address, port, address, port].into()),
-        elem: (!elements.is_empty()).then(|| elements.into()),
-        ..Set::default()
     }
 }
 
@@ -164,6 +120,11 @@ fn statements(rule: &Rule) -> Vec<Statement<'static>> {
         ))),
         Action::Jump(chain) => Statement::Jump(to(chain)),
         Action::Goto(chain) => Statement::Goto(to(chain)),
+        Action::Copy(group) => Statement::Log(Some(Log {
+            snaplen: Some(SNAPLEN),
+            queue_threshold: Some(1),
+            ..Log::new(Some(u32::from(*group)))
+        })),
     });
     all
 }
@@ -192,6 +153,23 @@ fn matching(one: &Match) -> Statement<'static> {
                 Expression::Named(NamedExpression::Concat(ends)),
                 Expression::String(format!("@{UP}{}", family.number()).into()),
             )
+        }
+        Match::Stream(name, family) => {
+            let ip = match family {
+                Family::V4 => "ip",
+                Family::V6 => "ip6",
+            };
+            let ends = vec![payload(ip, "saddr"), payload("udp", "sport")];
+            (
+                Expression::Named(NamedExpression::Concat(ends)),
+                Expression::String(format!("@{name}{}", family.number()).into()),
+            )
+        }
+        Match::Longer(bytes) => {
+            // The library writes "greater than" as "less than".
+            let longer = Expression::Number(u32::from(*bytes) + 1);
+            let longest = Expression::Number(u16::MAX.into());
+            (meta(MetaKey::Length), range(longer, longest))
         }
         Match::Interface(name) => (meta(MetaKey::Iifname), word(name)),
         Match::State(states) => {
@@ -288,7 +266,7 @@ fn payload(protocol: &'static str, field: &'static str) -> Expression<'static> {
     )))
 }
 
-fn word(text: &str) -> Expression<'static> {
+pub(super) fn word(text: &str) -> Expression<'static> {
     Expression::String(text.to_owned().into())
 }
 
@@ -308,7 +286,7 @@ fn range(first: Expression<'static>, last: Expression<'static>) -> Expression<'s
     }))
 }
 
-fn element((first, last): &Range) -> Expression<'static> {
+pub(super) fn element((first, last): &Range) -> Expression<'static> {
     let text = |address: &IpAddr| Expression::String(address.to_string().into());
     match super::text::prefix(*first, *last) {
         _ if first == last => text(first),

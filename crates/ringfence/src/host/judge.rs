@@ -51,6 +51,7 @@ impl Ruleset {
             match &rule.action {
                 Action::Accept => return Some(true),
                 Action::Drop | Action::Reject => return Some(false),
+                Action::Copy(_) => {}
                 Action::Goto(to) => return self.decide(to, first, depth),
                 Action::Jump(to) => {
                     if let Some(decided) = self.decide(to, first, depth) {
@@ -89,9 +90,10 @@ impl Ruleset {
                         .iter()
                         .any(|(begin, last)| (*begin..=*last).contains(&port))
             }
-            Match::Rate(..) => true,
-            // A new connection is in none of these states, is no ICMP, and goes to one.
+            Match::Rate(..) | Match::Longer(_) => true,
+            // A new connection is in none of these states, is no ICMP, and goes to one; what live sets hold is not known here.
             Match::Up(_)
+            | Match::Stream(..)
             | Match::State(_)
             | Match::Icmp(..)
             | Match::HopLimit(_)

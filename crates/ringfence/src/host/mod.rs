@@ -9,6 +9,7 @@ mod files;
 mod gather;
 mod icmp;
 mod json;
+mod json_sets;
 mod judge;
 mod keeper;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod lockout;
 mod model;
 mod outcome;
 mod parts;
+mod pinholes;
 mod plan;
 mod print;
 mod ranges;
@@ -34,9 +36,10 @@ pub use judge::First;
 pub use keeper::Keeper;
 pub use lockout::check as check_lockout;
 pub use model::{
-    Action, AddressSet, Addresses, Base, Chain, End, FORWARD, Family, Hook, INPUT, Match, Range,
-    Rule, Ruleset, State, TABLE,
+    Action, AddressSet, Addresses, Base, Chain, End, FORWARD, Family, Hook, INPUT, LiveSet, Match,
+    Range, Rule, Ruleset, State, TABLE,
 };
 pub use outcome::{Applied, OnTrial, Ready, Seen};
+pub use pinholes::{Holes, Intact, Pinholes, Sight, known};
 pub use plan::{Facts, plan};
 pub use timer::ARMED;

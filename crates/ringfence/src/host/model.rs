@@ -9,6 +9,8 @@ use crate::config::Protocol;
 pub const TABLE: &str = "ringfence_host";
 /// The set of the TCP sessions that are up; the number of a family follows.
 pub(super) const UP: &str = "up";
+/// Bytes of a packet that a copy has at most.
+pub(super) const SNAPLEN: u32 = 4096;
 /// The chain that sees what is for this host.
 pub const INPUT: &str = "input";
 /// The chain that sees what is forwarded.
@@ -23,6 +25,8 @@ pub struct Ruleset {
     pub sessions: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Named sets of addresses.
     pub sets: Vec<AddressSet>,
+    /// Sets whose elements come and go while the rules stand, and end by themselves.
+    pub live: Vec<LiveSet>,
     /// Chains; one that another jumps to stands before it.
     pub chains: Vec<Chain>,
 }
@@ -74,6 +78,21 @@ pub struct AddressSet {
     pub comment: String,
     /// Whether it holds countries, and is long.
     pub countries: bool,
+}
+
+/// A set that the daemon fills: addresses, or addresses with a port each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveSet {
+    /// Its name; the number of the family follows.
+    pub name: &'static str,
+    /// The family of its addresses.
+    pub family: Family,
+    /// Whether a port belongs to each.
+    pub ports: bool,
+    /// Elements that it has room for.
+    pub room: u32,
+    /// What it holds, for people.
+    pub comment: &'static str,
 }
 
 /// A chain of rules.
@@ -131,6 +150,10 @@ pub enum Match {
     State(Vec<State>),
     /// From or to one of these addresses.
     Address(End, Addresses),
+    /// From an address and a UDP port that the live set of this name holds together.
+    Stream(&'static str, Family),
+    /// Longer than so many bytes, the IP header included.
+    Longer(u16),
     /// From or to one of these ports, both ends of a range included.
     Port(End, Protocol, Vec<(u16, u16)>),
     /// ICMP of IPv4 or ICMPv6, of one of these types (IANA's numbers).
@@ -206,4 +229,6 @@ pub enum Action {
     Jump(String),
     /// Another chain decides.
     Goto(String),
+    /// Programs that hold this group of netfilter's log get a copy; the next rule is asked.
+    Copy(u16),
 }

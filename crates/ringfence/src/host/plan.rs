@@ -4,9 +4,11 @@ use ipnet::IpNet;
 
 use super::icmp;
 use super::model::{
-    Action, AddressSet, Base, Chain, End, FORWARD, Family, Hook, INPUT, Match, Rule, Ruleset, State,
+    Action, AddressSet, Base, Chain, End, FORWARD, Family, Hook, INPUT, LiveSet, Match, Rule,
+    Ruleset, State,
 };
 use super::parts::{accept, jump, link_local, set};
+use super::pinholes;
 use super::ranges;
 use super::services::{self, Services};
 use crate::config::{Config, Mode, Protocol, Refuse};
@@ -51,7 +53,11 @@ pub fn plan(config: &Config, facts: &Facts, data: &CountryData) -> Ruleset {
     plan.rules.sessions = sessions.collect();
     plan.lists(config, facts);
     let services = services::compile(&mut plan, config, facts, data);
-    plan.chains(config, services);
+    let media = match config.host.pinholes {
+        true => Some(pinholes::media(&mut plan, config, facts)),
+        false => None,
+    };
+    plan.chains(config, services, media);
     plan.rules
 }
 
@@ -65,6 +71,11 @@ impl Plan {
     /// Adds a set. One without addresses is there too, and matches nothing.
     pub(super) fn set(&mut self, set: AddressSet) {
         self.rules.sets.push(set);
+    }
+
+    /// Adds a live set.
+    pub(super) fn live(&mut self, set: LiveSet) {
+        self.rules.live.push(set);
     }
 
     /// The name of a counter of what is, or in shadow mode would be, refused.
@@ -124,6 +135,10 @@ impl Plan {
         if !config.protect.is_empty() {
             lists.push(("protected", protected, "destinations of `protect`"));
         }
+        if config.host.pinholes {
+            let peers = pinholes::peers(config, &facts.inputs);
+            lists.push(("peers", peers, "trunks and proxies"));
+        }
         for (name, all, comment) in lists {
             for family in Family::ALL {
                 self.set(AddressSet {
@@ -137,7 +152,7 @@ impl Plan {
         }
     }
 
-    fn chains(&mut self, config: &Config, services: Services) {
+    fn chains(&mut self, config: &Config, services: Services, media: Option<Vec<Rule>>) {
         let refuse = self.refuse(config.host.refuse);
         let icmp = icmp::rules(self);
         let every = services.every;
@@ -147,6 +162,9 @@ impl Plan {
         self.chain(EVERY, None, every);
         self.chain(ICMP, None, icmp);
         self.chain(SERVICES, None, neighbours);
+        if let Some(media) = media {
+            self.chain(pinholes::MEDIA, None, media);
+        }
         if !config.protect.is_empty() {
             let protected = self.protected(config);
             self.chain(PROTECTED, None, protected);
@@ -184,7 +202,7 @@ impl Plan {
     fn input(&mut self, config: &Config) -> Vec<Rule> {
         let local = accept(vec![Match::Interface("lo".into())], "this host to itself");
         let mut rules = vec![local];
-        rules.extend(self.known());
+        rules.extend(self.known(config));
         rules.push(accept(
             vec![
                 Match::Family(Family::V4),
@@ -210,14 +228,14 @@ impl Plan {
 
     /// What is for a protected address behind this host.
     fn protected(&mut self, config: &Config) -> Vec<Rule> {
-        let mut rules = self.known();
+        let mut rules = self.known(config);
         rules.extend(self.open(config));
         rules.push(self.last());
         rules
     }
 
     /// What the lists and the connection tracking say, and ICMP.
-    fn known(&mut self) -> Vec<Rule> {
+    fn known(&mut self, config: &Config) -> Vec<Rule> {
         let mut rules: Vec<_> = Family::ALL
             .into_iter()
             .map(|family| {
@@ -225,6 +243,9 @@ impl Plan {
                 self.dropping("denied", matches, "denied sources")
             })
             .collect();
+        if config.host.pinholes {
+            rules.extend(pinholes::watching(config));
+        }
         let states = vec![State::Established, State::Related];
         rules.push(accept(
             vec![Match::State(states)],
@@ -251,10 +272,15 @@ impl Plan {
         let mut rules = vec![jump(Vec::new(), SERVICES, "the services")];
         if let Some(rtp) = config.host.rtp {
             let ports = vec![(rtp.first, rtp.last)];
-            rules.push(accept(
-                vec![Match::Port(End::Destination, Protocol::Udp, ports)],
-                "media (RTP)",
-            ));
+            let media = vec![Match::Port(End::Destination, Protocol::Udp, ports)];
+            rules.push(match config.host.pinholes {
+                true => jump(
+                    media,
+                    pinholes::MEDIA,
+                    "media (RTP), from who has a part in it",
+                ),
+                false => accept(media, "media (RTP)"),
+            });
         }
         rules
     }

@@ -30,7 +30,7 @@ pub(super) fn rules(rules: &Ruleset) -> String {
     hash(&lasting.text(false))
 }
 
-/// The print of a table as `nft` lists it: handles and what counters count are left out.
+/// The print of a table as `nft` lists it: handles, what counters count and what live sets hold are left out.
 pub(super) fn table(objects: &[Value]) -> String {
     let mut objects = objects.to_vec();
     objects.iter_mut().for_each(strip);
@@ -41,6 +41,11 @@ fn strip(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.remove("handle");
+            // What live sets hold comes and goes.
+            let flags = object.get("flags").and_then(Value::as_array);
+            if flags.is_some_and(|flags| flags.iter().any(|flag| flag == "timeout")) {
+                object.remove("elem");
+            }
             for number in ["packets", "bytes"] {
                 object.remove(number);
             }
@@ -67,6 +72,20 @@ mod tests {
         let counter = |name: &str, packets: u32, handle: u32| json!({ "counter": { "name": name, "packets": packets, "handle": handle } });
         assert_eq!(table(&[counter("a", 1, 2)]), table(&[counter("a", 7, 9)]));
         assert_ne!(table(&[counter("a", 1, 2)]), table(&[counter("b", 1, 2)]));
+    }
+
+    #[test]
+    fn what_live_sets_hold_changes_no_print() {
+        let set = |flag: &str, elements: &[&str]| json!({ "set": { "name": "s", "flags": [flag], "elem": elements } });
+        let (none, some) = (&[][..], &["192.0.2.1"][..]);
+        assert_eq!(
+            table(&[set("timeout", none)]),
+            table(&[set("timeout", some)])
+        );
+        assert_ne!(
+            table(&[set("interval", none)]),
+            table(&[set("interval", some)])
+        );
     }
 
     #[test]

@@ -25,13 +25,8 @@ pub(super) fn compile(
     facts: &Facts,
     data: &CountryData,
 ) -> Services {
-    let mut rules: Vec<Rule> = neighbours(config, facts)
-        .into_iter()
-        .map(|((interface, family), nets)| {
-            let comment = format!("private neighbours at {interface}");
-            let source = Match::Address(End::Source, Addresses::These(family, nets));
-            jump(vec![Match::Interface(interface), source], EVERY, &comment)
-        })
+    let mut rules: Vec<Rule> = from_neighbours(config, facts)
+        .map(|(matches, comment)| jump(matches, EVERY, &comment))
         .collect();
     rules.extend(Family::ALL.map(|family| {
         jump(
@@ -74,6 +69,19 @@ pub(super) fn compile(
         rules,
         every: every.collect(),
     }
+}
+
+/// What tells the private neighbours at each interface, where the file permits them, with a comment.
+pub(super) fn from_neighbours(
+    config: &Config,
+    facts: &Facts,
+) -> impl Iterator<Item = (Vec<Match>, String)> {
+    let all = neighbours(config, facts).into_iter();
+    all.map(|((interface, family), nets)| {
+        let comment = format!("private neighbours at {interface}");
+        let source = Match::Address(End::Source, Addresses::These(family, nets));
+        (vec![Match::Interface(interface), source], comment)
+    })
 }
 
 /// Who reaches a service, permitted sources aside.
@@ -164,7 +172,7 @@ fn shortened(codes: &str) -> String {
 }
 
 /// Ports by their protocol, ascending.
-fn by_protocol<'p>(
+pub(super) fn by_protocol<'p>(
     ports: impl IntoIterator<Item = &'p crate::config::PortRange>,
 ) -> Vec<(Protocol, Vec<(u16, u16)>)> {
     let mut all: BTreeMap<Protocol, Vec<(u16, u16)>> = BTreeMap::new();

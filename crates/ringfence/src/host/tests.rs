@@ -238,6 +238,9 @@ fn the_text_and_the_batch_make_the_same_table() {
             POLICY.replace("\"enforce\"", "\"shadow\""),
             POLICY.replace("rtp    =", "refuse = \"drop\"\nrtp ="),
             format!("protect = [\"192.0.2.20\"]\n{POLICY}"),
+            format!("{POLICY}pinholes = true\n[[trunk]]\nname = \"t\"\nhosts = [\"198.51.100.4\"]"),
+            format!("mode = \"shadow\"\nprotect = [\"192.0.2.20\"]\n{POLICY}pinholes = true")
+                .replace("\nmode      = \"enforce\"", ""),
             "countries = [\"ZZ\"]\n[[service]]\nname = \"a\"\nkind = \"plain\"\nports = [\"tcp/1-65535\"]".into(),
             String::new(),
         ] {
@@ -261,9 +264,9 @@ fn the_text_and_the_batch_make_the_same_table() {
 
 #[test]
 fn every_rule_says_why() {
-    let text = rules(POLICY).text(true);
+    let text = rules(&format!("{POLICY}pinholes = true")).text(true);
     let rules = text.lines().filter(|line| {
-        ["accept", "drop", "reject with", "jump ", "goto "]
+        ["accept", "drop", "log ", "reject with", "jump ", "goto "]
             .iter()
             .any(|word| line.contains(word) && !line.contains("policy"))
     });

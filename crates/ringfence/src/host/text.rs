@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use super::model::{
-    Action, AddressSet, Addresses, Chain, End, Family, Hook, Match, Range, Rule, Ruleset, TABLE, UP,
+    Action, AddressSet, Addresses, Chain, End, Family, Hook, LiveSet, Match, Range, Rule, Ruleset,
+    SNAPLEN, TABLE, UP,
 };
 use crate::config::Protocol;
 
@@ -34,6 +35,10 @@ impl Ruleset {
         for set in &self.sets {
             out.push('\n');
             write_set(out, set, brief)?;
+        }
+        for set in &self.live {
+            out.push('\n');
+            write_live(out, set)?;
         }
         for chain in &self.chains {
             out.push('\n');
@@ -65,6 +70,22 @@ fn write_set(out: &mut String, set: &AddressSet, brief: bool) -> fmt::Result {
         writeln!(out, "\t\t}}")?;
     }
     writeln!(out, "\t}}")
+}
+
+fn write_live(out: &mut String, set: &LiveSet) -> fmt::Result {
+    let kind = match set.family {
+        Family::V4 => "ipv4_addr",
+        Family::V6 => "ipv6_addr",
+    };
+    let port = if set.ports { " . inet_service" } else { "" };
+    writeln!(out, "\t# {}", set.comment)?;
+    writeln!(
+        out,
+        "\tset {}{} {{\n\t\ttype {kind}{port}\n\t\tsize {}\n\t\tflags timeout\n\t}}",
+        set.name,
+        set.family.number(),
+        set.room
+    )
 }
 
 fn write_up(out: &mut String, rules: &Ruleset, family: Family) -> fmt::Result {
@@ -130,6 +151,7 @@ fn line(rule: &Rule) -> String {
         Action::Reject => "reject with icmpx admin-prohibited".into(),
         Action::Jump(chain) => format!("jump {chain}"),
         Action::Goto(chain) => format!("goto {chain}"),
+        Action::Copy(group) => format!("log group {group} snaplen {SNAPLEN} queue-threshold 1"),
     });
     format!("{} comment \"{}\"", words.join(" "), rule.comment)
 }
@@ -146,6 +168,14 @@ fn matching(one: &Match) -> String {
             let set = format!("@{UP}{}", family.number());
             format!("{ip} saddr . tcp sport . {ip} daddr . tcp dport {set}")
         }
+        Match::Stream(name, family) => {
+            let ip = match family {
+                Family::V4 => "ip",
+                Family::V6 => "ip6",
+            };
+            format!("{ip} saddr . udp sport @{name}{}", family.number())
+        }
+        Match::Longer(bytes) => format!("meta length {}-65535", u32::from(*bytes) + 1),
         Match::Interface(name) => format!("iifname \"{name}\""),
         Match::State(states) => {
             let states: Vec<_> = states.iter().map(|state| state.name()).collect();
