@@ -220,13 +220,13 @@ fn a_socket_that_cannot_be_made_leaves_no_fence() {
         .arg("--state")
         .arg(fence.state());
     let refused = command
-        .args(["--socket", "/nowhere/socket"])
+        .args(["--socket", "/dev/null/socket"])
         .output()
         .unwrap();
     let message = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{message}");
     assert!(
-        message.contains("cannot listen at /nowhere/socket"),
+        message.contains("cannot listen at /dev/null/socket"),
         "{message}"
     );
     assert_eq!(xdp(&lab, "eth1"), "");
