@@ -8,6 +8,7 @@ const PROG_LOAD: libc::c_long = 5;
 const PROG_TEST_RUN: libc::c_long = 10;
 const BTF_LOAD: libc::c_long = 18;
 const MAP_FREEZE: libc::c_long = 22;
+const LINK_CREATE: libc::c_long = 28;
 
 const PROG_TYPE_SCHED_CLS: u32 = 3;
 const PROG_TYPE_XDP: u32 = 6;
@@ -189,6 +190,20 @@ pub fn run_live(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> io::Resul
     };
     // SAFETY: the frame outlives the call; no output is asked for.
     unsafe { bpf(PROG_TEST_RUN, &attributes) }.map(drop)
+}
+
+/// Attaches a program for XDP to an interface by the way that every driver has (generic mode), for as long as the link
+/// is held.
+pub fn attach_generic(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+    let attributes = [
+        program.as_raw_fd().cast_unsigned(),
+        interface,
+        ATTACH_XDP,
+        XDP_FLAGS_SKB_MODE,
+    ];
+    // SAFETY: the attributes are numbers, and hold no address.
+    unsafe { opened(bpf(LINK_CREATE, &attributes)) }
 }
 
 /// Makes a descriptor of what `bpf` answered.

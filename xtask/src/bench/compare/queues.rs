@@ -85,19 +85,16 @@ pub fn run(args: &Args) -> Result<()> {
     let mut cells = vec![vec![Cell::default(); columns.len()]; stands.len()];
     // The first round fills tables and caches, and is not kept.
     for round in 0..=args.rounds as usize {
-        for (place, column) in columns.iter().enumerate() {
+        for (number, column) in columns.iter().enumerate() {
             let traffic = &world.traffic[*column];
             let alone = Source::new(&traffic.frame, &traffic.senders, Exit::Drop)?;
-            let alone = stands[0]
-                .place
-                .at_sender(|_| processor.cost(|| alone.send(args.packets)))?;
-            let alone = alone / f64::from(args.packets);
+            let alone = cost_alone(&alone, &stands[0].place, args.packets, &processor)?;
             for turn in 0..stands.len() {
-                let row = (turn + round + place) % stands.len();
+                let row = (turn + round + number) % stands.len();
                 let (pace, cost) = stands[row].measure(*column, args.packets, &processor)?;
                 if round > 0 {
-                    cells[row][place].pace.push(pace);
-                    cells[row][place].cost.push(cost - alone);
+                    cells[row][number].pace.push(pace);
+                    cells[row][number].cost.push(cost - alone);
                 }
             }
         }
@@ -145,15 +142,14 @@ impl Stand {
     /// Packets a second, and ns of all processors a packet, the source's own among them.
     fn measure(&self, column: usize, packets: u32, processor: &Processor) -> Result<(f64, f64)> {
         let process = self.process.context("nobody judges")?;
+        let _held = self.place.at_sender(|_| self.sources[column].hold())?;
         let before = (ran(process)?, self.waiting()?.1);
         let begun = Instant::now();
-        let (mut sent, mut cost) = (0, 0.0);
-        while sent < packets {
-            let burst = BURST.min(packets - sent);
+        let mut cost = 0.0;
+        for burst in bursts(packets) {
             cost += self
                 .place
                 .at_sender(|_| processor.cost(|| self.sources[column].send(burst)))?;
-            sent += burst;
             self.wait_for(AHEAD)?;
         }
         self.wait_for(0)?;
@@ -189,6 +185,23 @@ impl Stand {
         }
         Ok(sums)
     }
+}
+
+/// ns a packet of a source whose packets go nowhere.
+fn cost_alone(source: &Source, place: &Place, packets: u32, processor: &Processor) -> Result<f64> {
+    let _held = place.at_sender(|_| source.hold())?;
+    let mut cost = 0.0;
+    for burst in bursts(packets) {
+        cost += place.at_sender(|_| processor.cost(|| source.send(burst)))?;
+    }
+    Ok(cost / f64::from(packets))
+}
+
+/// So many packets in bursts.
+fn bursts(packets: u32) -> impl Iterator<Item = u32> {
+    (0..packets)
+        .step_by(BURST as usize)
+        .map(move |sent| BURST.min(packets - sent))
 }
 
 /// The script, with its queue.

@@ -9,6 +9,9 @@ use ringfence::engine::trial::put;
 use xtask::bpf;
 use xtask::frames;
 
+/// The index of a namespace's own loopback interface.
+const LOOPBACK: u32 = 1;
+
 /// What becomes of the packets.
 #[derive(Clone, Copy)]
 pub enum Exit {
@@ -55,6 +58,15 @@ impl Source {
     pub fn send(&self, packets: u32) -> Result<()> {
         bpf::run_live(self.program.as_fd(), &self.frame, packets)
             .context("the kernel sends no packets for BPF_PROG_TEST_RUN (Linux 5.18 or newer)")
+    }
+
+    /// Holds the source's program at the loopback interface of the calling thread's network namespace.
+    ///
+    /// A run of a program that no interface has begins and ends with a wait for all processors, some 20 ms in all: more
+    /// than a burst takes.
+    pub fn hold(&self) -> Result<OwnedFd> {
+        let held = bpf::attach_generic(self.program.as_fd(), LOOPBACK);
+        held.context("the kernel attaches no program to the loopback interface")
     }
 }
 
