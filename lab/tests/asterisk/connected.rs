@@ -128,6 +128,9 @@ fn an_absent_asterisk_is_told_and_holds_up_nothing() {
     until(&fence, "Asterisk is connected", || {
         said(&fence, &["status"]).contains("Asterisk: connected")
     });
+    until(&fence, "the phone is learned", || {
+        is_registered(&fence, "198.51.100.12", "1012")
+    });
     drop(ami);
     until(&fence, "its absence is told", || {
         !said(&fence, &["status"]).contains("Asterisk: connected")
