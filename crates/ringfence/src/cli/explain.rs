@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ringfence_core::bench::{Cause, Listed, Trace, list_flags};
+use ringfence_core::feed::FeedAction;
 use ringfence_core::limit::State;
 use ringfence_core::packet::Link;
 use ringfence_core::policy::Admission;
@@ -201,6 +202,16 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             Cause::from_number(ban.cause)
                 .map_or_else(|| "yes".into(), |cause| format!("yes, {}", cause.name())),
         ),
+        Trace::Feed { said, heeded } => {
+            let action =
+                FeedAction::strictest(*said).map_or("network not admitted", FeedAction::name);
+            let heeded = if *heeded {
+                ""
+            } else {
+                ", which is not heeded: it belongs here"
+            };
+            ("on a threat list?", format!("yes, {action}{heeded}"))
+        }
         Trace::Country {
             country,
             admission,

@@ -25,10 +25,10 @@ pub fn load(config: &Config, kind: Kind) -> Result<Box<dyn Engine>> {
             length: config.nfqueue.length,
             closed: config.nfqueue.fail == Fail::Closed,
         };
-        let fence = nfqueue::Fence::load(settings, config.bpffs.clone())?;
+        let fence = nfqueue::Fence::load(settings, config.bpffs.clone(), 0)?;
         return Ok(Box::new(fence));
     }
-    let mut fence = xdp::Fence::load(&config.bpffs, false)?;
+    let mut fence = xdp::Fence::load(&config.bpffs, 0, false)?;
     if fence.taken_over() {
         info!("took over the fence of an earlier daemon");
     }

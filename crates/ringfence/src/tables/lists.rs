@@ -128,6 +128,8 @@ impl Lists {
             if let Some((_, wider)) = around.last() {
                 listed.flags |= wider.flags;
                 listed.neighbours |= wider.neighbours;
+                listed.admits |= wider.admits;
+                listed.refuses |= wider.refuses;
             }
             around.push((*prefix, *listed));
         }
