@@ -88,7 +88,7 @@ fn mistakes_name_the_line() {
         ("1.0.0.0,1.0.0.1,4294967296,A\n", 1, "is no number of an AS"),
         (
             "1.0.0.0,1.0.0.1,1,A\n1.0.0.9,1.0.0.1,1,A\n",
-            3,
+            2,
             "before the first",
         ),
         ("1.0.0.0,1.0.0.1,0,A\n", 1, "no autonomous system"),
