@@ -1,5 +1,7 @@
 //! The daemon and the command line of Ringfence.
 
+/// Autonomous systems: whose network an address is in.
+pub mod asn;
 /// Asterisk beside the packets: its manager interface, its logs and its dial plan.
 pub mod asterisk;
 /// Packet captures, read and written.
@@ -20,6 +22,8 @@ pub mod daemon;
 pub mod demo;
 /// The places that judge packets.
 pub mod engine;
+/// Downloads over HTTP.
+pub mod fetch;
 /// Toll fraud: calls beyond what an endpoint usually makes.
 pub mod fraud;
 /// The firewall of the whole host, in nftables.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
+use super::asn::Asn;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
@@ -35,6 +36,8 @@ pub struct Config {
     pub countries: Vec<CountryCode>,
     /// An MMDB file to use in place of the country data that ships in the binary.
     pub country_db: Option<PathBuf>,
+    /// Where it is said which addresses belong to which autonomous system.
+    pub asn: Asn,
     /// Sources that always pass, unless denied.
     pub permit: Vec<ListEntry>,
     /// Sources that never pass, at any port.
@@ -98,6 +101,7 @@ impl Default for Config {
             interfaces: Vec::new(),
             countries: Vec::new(),
             country_db: None,
+            asn: Asn::default(),
             permit: Vec::new(),
             deny: Vec::new(),
             permit_private: true,

@@ -5,14 +5,14 @@
 //! [`CountryData::compile`] turns them into a [`CountryTable`].
 
 mod builtin;
-mod csv;
+pub(crate) mod csv;
 mod error;
-mod mmdb;
+pub(crate) mod mmdb;
 mod names;
-mod ranges;
+pub(crate) mod ranges;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -71,13 +71,13 @@ impl CountryData {
                 .extend(data.ranges_v4.iter().map(|(first, last, country)| Range {
                     first: u64::from(*first),
                     last: u64::from(*last),
-                    country: *country,
+                    of: *country,
                 }));
             all.v6
                 .extend(data.ranges_v6.iter().map(|(first, last, country)| Range {
                     first: *first,
                     last: *last,
-                    country: *country,
+                    of: *country,
                 }));
             all.unknown_codes.extend(data.unknown_codes.iter().cloned());
             about = Some(match about {
@@ -126,12 +126,12 @@ impl CountryData {
         let v4 = self.ranges_v4.iter().map(|(first, last, country)| Range {
             first: u64::from(*first),
             last: u64::from(*last),
-            country: *country,
+            of: *country,
         });
         let v6 = self.ranges_v6.iter().map(|(first, last, country)| Range {
             first: *first,
             last: *last,
-            country: *country,
+            of: *country,
         });
         // An IPv4 start after the last address is where nothing more begins.
         let v4 =
@@ -152,8 +152,8 @@ impl CountryData {
 /// Ranges as a source gives them, on their way to [`CountryData`].
 #[derive(Default)]
 struct Gathered {
-    v4: Vec<Range>,
-    v6: Vec<Range>,
+    v4: Vec<Range<Country>>,
+    v6: Vec<Range<Country>>,
     unknown_codes: BTreeSet<String>,
 }
 
@@ -172,37 +172,26 @@ impl Gathered {
         self.v4.push(Range {
             first: u64::from(first),
             last: u64::from(last),
-            country,
+            of: country,
         });
     }
 
     /// Takes whole addresses and keeps the /64s whose first address lies in the range.
     fn push_v6(&mut self, first: u128, last: u128, country: Country) {
-        let (top, rest) = ((first >> 64) as u64, first as u64);
-        let Some(top) = top.checked_add(u64::from(rest != 0)) else {
-            return;
-        };
-        let last = (last >> 64) as u64;
-        if top <= last {
-            self.v6.push(Range {
-                first: top,
-                last,
-                country,
-            });
-        }
+        self.v6.extend(ranges::of_v6(first, last, country));
     }
 
     fn finish(self, source: String, licence: Option<String>, date: Option<Date>) -> CountryData {
         // Every IPv4 range was pushed from 32-bit ends, and resolving only cuts ranges.
-        let v4 = resolve(self.v4);
+        let v4 = resolve(self.v4, Country::UNKNOWN);
         CountryData {
             ranges_v4: v4
                 .into_iter()
-                .map(|r| (r.first as u32, r.last as u32, r.country))
+                .map(|r| (r.first as u32, r.last as u32, r.of))
                 .collect(),
-            ranges_v6: resolve(self.v6)
+            ranges_v6: resolve(self.v6, Country::UNKNOWN)
                 .into_iter()
-                .map(|r| (r.first, r.last, r.country))
+                .map(|r| (r.first, r.last, r.of))
                 .collect(),
             source,
             licence,
