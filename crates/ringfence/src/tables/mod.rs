@@ -14,9 +14,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use ringfence_core::bench::Listed;
 use ringfence_core::country::Country;
+use ringfence_core::feed::FeedAction;
 use ringfence_core::policy::Policy;
 
-use crate::config::{AddressRange, Config, Mistakes};
+use crate::config::{AddressRange, AsNumber, Config, Mistakes};
 use crate::signature::Stats;
 use crate::store::ListKind;
 
@@ -74,6 +75,10 @@ pub struct Inputs {
     pub neighbours: Vec<(u32, IpNet)>,
     /// This host's addresses.
     pub own: Vec<IpAddr>,
+    /// What threat lists say of IPv6 networks; those of IPv4 have a table of their own.
+    pub warned: Vec<(IpNet, FeedAction)>,
+    /// Networks of the autonomous systems that services name.
+    pub networks: BTreeMap<AsNumber, Vec<IpNet>>,
     /// Boot time in ns after which `enforce` is shadow again.
     pub enforce_until: Option<u64>,
     /// Counts reloads.
