@@ -278,6 +278,9 @@ pub trait Store {
     /// How the table of threat lists is read; None where there is none.
     fn feed_head(&self) -> Option<Head>;
 
+    /// Whether threat lists have anything in the /24 of an IPv4 address.
+    fn feed_near(&self, address: u32) -> bool;
+
     /// The actions that a bucket of the table of threat lists has for a bit of a block ([`crate::feed::listed`]).
     fn feed_listed(&self, place: u32, tag: u32, bit: u32) -> u8;
 

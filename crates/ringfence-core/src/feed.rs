@@ -5,6 +5,9 @@
 //! a block lies in one of two: an address costs two looks where only single addresses are listed,
 //! and four where nets are too. Words change one at a time, while packets are judged.
 //!
+//! Before them lies a bit for each of all /24s: whether anything in it is listed. It is small enough for the processor's
+//! caches, and most sources end there, however long the lists are.
+//!
 //! Bucket 0 says how to read the others: how many there are, the secret of their order, and which
 //! levels are used.
 
@@ -113,19 +116,28 @@ pub const fn parts(word: u64) -> Option<(u32, u32, FeedAction)> {
     Some(((word >> 32) as u32 & TAG, word as u32, action))
 }
 
-/// The two buckets of a block, among so many (a power of two, `mask` and 1 more), before which
-/// bucket 0 lies.
+/// Buckets of the bits of all /24s, behind the head.
+pub const NEAR: u32 = 1 << 15;
+
+/// Where the bit of an IPv4 address's /24 is: the bucket, the word in it, and the bit.
+#[inline(always)]
+pub const fn near(address: u32) -> (u32, usize, u32) {
+    let net = address >> 8;
+    (1 + (net >> 9), (net >> 6 & 7) as usize, net & 63)
+}
+
+/// The two buckets of a block, among so many (a power of two, `mask` and 1 more), which lie behind the bits of all /24s.
 #[inline(always)]
 pub fn places(tag: u32, mask: u32, secret: u64) -> [u32; 2] {
     let hash = mix(tag as u64, secret);
-    let place = |hash: u32| (hash & mask).wrapping_add(1);
+    let place = |hash: u32| (hash & mask).wrapping_add(1 + NEAR);
     [place(hash as u32), place((hash >> 32) as u32)]
 }
 
 /// What bucket 0 says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Buckets behind it, less one: all ones.
+    /// Buckets of blocks, less one: all ones.
     pub mask: u32,
     /// Bit n: words of the n-th level may be there.
     pub levels: u8,
@@ -221,8 +233,15 @@ mod tests {
             let [first, second] = head.words();
             prop_assert_eq!(Head::read(&[first, second, 0, 0, 0, 0, 0, 0]), head);
             for place in places(7, head.mask, secret) {
-                prop_assert!((1..=1u32 << power).contains(&place));
+                prop_assert!((1..=1u32 << power).contains(&(place - NEAR)));
             }
+        }
+
+        #[test]
+        fn each_net_has_a_bit_of_its_own(one: u32, other: u32) {
+            prop_assert_eq!(near(one) == near(other), one >> 8 == other >> 8);
+            let (bucket, word, bit) = near(one);
+            prop_assert!((1..=NEAR).contains(&bucket) && word < 8 && bit < 64);
         }
     }
 }

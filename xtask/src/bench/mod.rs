@@ -9,6 +9,7 @@
 mod bare;
 mod compare;
 mod egress;
+mod feeds;
 mod programs;
 mod scenario;
 
@@ -47,6 +48,7 @@ pub struct Args {
 enum Other {
     Compare(compare::Args),
     Queues(compare::queues::Args),
+    Feeds(feeds::Args),
 }
 
 const KEY: Key = Key {
@@ -60,6 +62,9 @@ pub fn run(args: Args) -> Result<()> {
     }
     if let Some(Other::Queues(args)) = &args.other {
         return compare::queues::run(args);
+    }
+    if let Some(Other::Feeds(args)) = &args.other {
+        return feeds::run(args);
     }
     let mut programs = Programs::load()?;
     let countries = CountryData::builtin()?.compile()?;

@@ -33,6 +33,9 @@ impl<B: Bench> Judge<'_, B> {
         let Some(head) = self.bench.feed_head() else {
             return 0;
         };
+        if !self.bench.feed_near(address) {
+            return 0;
+        }
         let mut n = 0;
         while n < Level::ALL.len() {
             if head.levels >> n & 1 == 1 {

@@ -79,6 +79,10 @@ impl Store for Place {
         None
     }
 
+    fn feed_near(&self, _: u32) -> bool {
+        false
+    }
+
     fn feed_listed(&self, _: u32, _: u32, _: u32) -> u8 {
         0
     }

@@ -303,6 +303,10 @@ impl Store for Frame<'_> {
         self.feeds?.head()
     }
 
+    fn feed_near(&self, address: u32) -> bool {
+        self.feeds.is_some_and(|feeds| feeds.near(address))
+    }
+
     fn feed_listed(&self, place: u32, tag: u32, bit: u32) -> u8 {
         self.feeds.map_or(0, |feeds| feeds.listed(place, tag, bit))
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use ringfence_core::feed::{Head, listed, parts, places};
+use ringfence_core::feed::{Head, Level, NEAR, listed, near, parts, places};
 use ringfence_core::limit::{Bucket, WAYS};
 
 use super::Blocks;
@@ -14,6 +14,9 @@ pub type SharedBucket = [AtomicU64; WAYS];
 
 /// So many of a hundred places of the table are to be filled: beyond that, both buckets of a block may be full.
 const FILLED: usize = 70;
+
+/// Buckets before those of blocks: the head, and the bits of all /24s.
+const BEFORE: usize = 1 + NEAR as usize;
 
 /// The table of threat lists of a fence.
 pub struct FeedTable {
@@ -40,14 +43,14 @@ pub struct Placed {
 }
 
 impl FeedTable {
-    /// The number of buckets of a table with room for so many blocks, the head among them.
+    /// The number of buckets of a table with room for so many blocks, all others among them.
     pub fn buckets_for(room: usize) -> usize {
         if room == 0 {
             return 1;
         }
         let places = room.saturating_mul(100) / FILLED;
         let buckets = places.div_ceil(WAYS).next_power_of_two();
-        buckets.min(1 << 27) + 1
+        buckets.min(1 << 27) + BEFORE
     }
 
     /// An empty one in this process, with room for so many blocks. The order of its buckets depends on the secret.
@@ -82,9 +85,9 @@ impl FeedTable {
         }
     }
 
-    /// Buckets behind the head.
+    /// Buckets of blocks.
     fn count(&self) -> usize {
-        self.all().len().saturating_sub(1)
+        self.all().len().saturating_sub(BEFORE)
     }
 
     /// Blocks that it has room for.
@@ -116,6 +119,13 @@ impl FeedTable {
         Some(bucket.each_ref().map(|word| word.load(Relaxed)))
     }
 
+    /// Whether anything in the /24 of an address is listed.
+    pub fn near(&self, address: u32) -> bool {
+        let (place, word, bit) = near(address);
+        let bucket = self.all().get(place as usize);
+        bucket.is_some_and(|bucket| bucket[word].load(Relaxed) >> bit & 1 == 1)
+    }
+
     /// The actions ([`ringfence_core::feed::FeedAction::bit`]) that a bucket has for a bit of a block.
     pub fn listed(&self, place: u32, tag: u32, bit: u32) -> u8 {
         self.bucket(place)
@@ -136,11 +146,9 @@ impl FeedTable {
         };
         // What others take the place of goes first: there is room for one of both.
         self.keep(|word| parts(word).is_some_and(|(tag, ..)| blocks.has_tag(tag)));
-        let mut levels = 0;
-        for word in blocks.words() {
-            if let Some((tag, ..)) = parts(*word) {
-                levels |= 1 << (tag >> 27 & 1);
-            }
+        let (near, levels) = nets(blocks);
+        for (bits, now) in near.iter().zip(self.bits()) {
+            now.fetch_or(*bits, Relaxed);
         }
         head.levels |= levels;
         self.set_head(&head);
@@ -158,12 +166,20 @@ impl FeedTable {
         self.keep(|word| blocks.has(word));
         head.levels = levels;
         self.set_head(&head);
+        for (bits, now) in near.iter().zip(self.bits()) {
+            now.store(*bits, Relaxed);
+        }
         placed
+    }
+
+    /// The bits of all /24s.
+    fn bits(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.all().iter().skip(1).take(NEAR as usize).flatten()
     }
 
     /// Empties the words that are not to be kept.
     fn keep(&self, keep: impl Fn(u64) -> bool) {
-        for bucket in self.all().iter().skip(1) {
+        for bucket in self.all().iter().skip(BEFORE) {
             for word in bucket {
                 let now = word.load(Relaxed);
                 if now != 0 && !keep(now) {
@@ -219,6 +235,29 @@ impl FeedTable {
     }
 }
 
+/// The /24s in which anything is listed, as the table has their bits, and the levels that are used.
+fn nets(blocks: &Blocks) -> (Vec<u64>, u8) {
+    let mut bits = vec![0u64; NEAR as usize * WAYS];
+    let mut levels = 0;
+    let mut mark = |net: u32| {
+        if let Some(word) = bits.get_mut((net >> 6) as usize) {
+            *word |= 1 << (net & 63);
+        }
+    };
+    for (tag, map, _) in blocks.words().iter().filter_map(|word| parts(*word)) {
+        levels |= 1 << (tag >> 27 & 1);
+        let block = tag & ((1 << 27) - 1);
+        if tag >> 27 == Level::Net as u32 {
+            (0..32)
+                .filter(|bit| map >> bit & 1 == 1)
+                .for_each(|bit| mark(block << 5 | bit));
+        } else {
+            mark(block >> 3);
+        }
+    }
+    (bits, levels)
+}
+
 /// An empty place of a bucket.
 fn empty(bucket: &SharedBucket) -> Option<&AtomicU64> {
     bucket.iter().find(|word| word.load(Relaxed) == 0)
@@ -235,13 +274,16 @@ impl std::fmt::Debug for FeedTable {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use ringfence_core::feed::{FeedAction, Level};
+    use ringfence_core::feed::FeedAction;
 
     use super::*;
 
     /// What the table says of an address.
     fn says(table: &FeedTable, address: u32) -> u8 {
         let head = table.head().unwrap();
+        if !table.near(address) {
+            return 0;
+        }
         let mut found = 0;
         for level in Level::ALL {
             let (tag, bit) = level.split(address);
