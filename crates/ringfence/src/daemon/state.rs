@@ -23,6 +23,7 @@ use super::host::Host;
 use super::options::Options;
 use super::seldom::Seldom;
 use super::survey::Desk;
+use super::systems;
 use super::trial::Trial;
 use super::trunks::Trunks;
 use super::trust::Trust;
@@ -208,7 +209,7 @@ impl Daemon {
             ..
         } = tables::compile(&config, &inputs)?;
         let systems = match with_countries {
-            true => Arc::new(AsnData::open(&config.asn.db)?),
+            true => Arc::new(systems::read(&config)?),
             false => self.systems.clone(),
         };
         let countries = if with_countries {
