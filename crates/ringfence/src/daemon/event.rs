@@ -172,3 +172,39 @@ pub fn why(name: &str, detail: &str) -> String {
         format!("{name} ({detail})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ringfence_core::address::Address;
+    use zerocopy::FromZeros;
+
+    use super::*;
+
+    fn record() -> Record {
+        let mut event = Event::new_zeroed();
+        event.source = Address::v4([192, 0, 2, 7]);
+        Record::new(&event, &Names::default(), "eth0".to_owned(), 0)
+    }
+
+    #[test]
+    fn the_network_stands_where_it_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("asn.csv");
+        std::fs::write(&path, "192.0.2.0,192.0.2.255,3320,Example\n").unwrap();
+        let systems = AsnData::open(&[path]).unwrap();
+        let known = record().of_system(&systems);
+        assert!(
+            known.line().ends_with(", AS3320 Example"),
+            "{}",
+            known.line()
+        );
+        let json = serde_json::to_value(&known).unwrap();
+        assert_eq!(
+            (&json["asn"], &json["as_name"]),
+            (&3320.into(), &"Example".into())
+        );
+        let unknown = record().of_system(&AsnData::default());
+        assert!(!unknown.line().contains("AS"), "{}", unknown.line());
+        assert!(serde_json::to_value(&unknown).unwrap().get("asn").is_none());
+    }
+}

@@ -32,7 +32,7 @@ const TEXT: u64 = 16 << 20;
 
 /// Downloads into the file `into`, which is there whole or is not touched. Until then the bytes are in `into.part`.
 /// Where the answer is cut they stay there, if the server has a validator for them, and the next download asks for
-/// the rest. What a server packs in transit, though nobody asks for that, stays packed; [`unpack`](super::unpack) sees it.
+/// the rest. What a server packs in transit, though nobody asks for that, stays packed; [`unpack()`](super::unpack()) sees it.
 ///
 /// What is known must still be there: the caller forgets it with its data.
 ///
