@@ -49,11 +49,13 @@ impl Gathered {
 
     /// Notes the name of a system; the first that is no empty one holds.
     pub(super) fn name(&mut self, number: u32, name: &str) {
-        let name = name.trim();
-        let end = name.floor_char_boundary(NAME);
         let kept = self.names.entry(number).or_default();
         if kept.is_empty() {
-            kept.push_str(name.get(..end).unwrap_or_default());
+            let name = name.trim();
+            let end = name.floor_char_boundary(NAME);
+            let name = name.get(..end).unwrap_or_default();
+            // Strangers wrote it, and it goes to logs and terminals.
+            kept.extend(name.chars().filter(|c| !c.is_control()));
         }
     }
 

@@ -66,7 +66,7 @@ struct Record<'a> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Number<'a> {
-    Number(u32),
+    Plain(u32),
     Text(&'a str),
     Other(serde::de::IgnoredAny),
 }
@@ -82,7 +82,7 @@ enum Name<'a> {
 impl<'a> Record<'a> {
     fn system(self) -> (u32, &'a str) {
         let number = self.autonomous_system_number.or(match self.asn {
-            Some(Number::Number(number)) => Some(number),
+            Some(Number::Plain(number)) => Some(number),
             Some(Number::Text(text)) => number(text),
             Some(Number::Other(_)) | None => None,
         });

@@ -71,6 +71,12 @@ impl AsnData {
         Some((number, self.name(number).unwrap_or_default()))
     }
 
+    /// The same for people: `AS680 Verein zur Foerderung eines Deutschen Forschungsnetzes e.V.`.
+    pub fn shown(&self, ip: IpAddr) -> Option<String> {
+        let (number, name) = self.lookup(ip)?;
+        Some(format!("AS{number} {name}").trim_end().to_owned())
+    }
+
     /// The name of a system, if the data has addresses of it.
     pub fn name(&self, number: u32) -> Option<&str> {
         let at = self.systems.binary_search_by_key(&number, |(own, _)| *own);
@@ -84,15 +90,25 @@ impl AsnData {
     /// The fewest prefixes that hold the addresses of a system, IPv4 first, ascending. Of IPv6 none is longer than
     /// /64.
     pub fn prefixes(&self, number: u32) -> Vec<IpNet> {
-        let v4 = self.v4.iter().filter(|range| range.2 == number);
-        let v4 = v4.map(|(first, last, _)| (ip4(*first), ip4(*last)));
-        let v6 = self.v6.iter().filter(|range| range.2 == number);
-        let v6 = v6.map(|(first, last, _)| (ip6(*first, 0), ip6(*last, u64::MAX)));
+        let wanted = self.prefixes_of(move |own| own == number);
+        wanted.map(|(_, net)| net).collect()
+    }
+
+    /// The same of all systems that are wanted, each prefix with its number, in one pass over the data.
+    pub fn prefixes_of(
+        &self,
+        wanted: impl Fn(u32) -> bool + Copy,
+    ) -> impl Iterator<Item = (u32, IpNet)> {
+        let v4 = self.v4.iter().filter(move |range| wanted(range.2));
+        let v4 = v4.map(|(first, last, number)| (*number, ip4(*first), ip4(*last)));
+        let v6 = self.v6.iter().filter(move |range| wanted(range.2));
+        let v6 = v6.map(|(first, last, number)| (*number, ip6(*first, 0), ip6(*last, u64::MAX)));
         // The only ranges that are refused are of mapped addresses, which no packet carries.
         v4.chain(v6)
-            .filter_map(|(first, last)| AddressRange::new(first, last).ok())
-            .flat_map(|range| range.prefixes())
-            .collect()
+            .filter_map(|(number, first, last)| {
+                Some((number, AddressRange::new(first, last).ok()?))
+            })
+            .flat_map(|(number, range)| range.prefixes().into_iter().map(move |net| (number, net)))
     }
 
     /// Systems that have addresses.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::offline::Said;
 use super::trusted::Trusted;
 use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
+use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
@@ -44,6 +45,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut known = Known {
         memory: offline::memory(global, &config, &said.inputs())?,
         trusted: Trusted::read(global, &config),
+        systems: offline::systems(&config)?,
         config,
         said,
         now: 0,
@@ -112,6 +114,10 @@ struct Answer {
     integer: u128,
     country: &'static str,
     country_name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_name: Option<String>,
     lists: Vec<Value>,
     trust: Option<Value>,
     refused: Vec<Value>,
@@ -122,6 +128,7 @@ struct Known {
     config: Config,
     said: Said,
     trusted: Trusted,
+    systems: AsnData,
     memory: Memory,
     /// Each question is asked a day after the one before, so that none counts towards the next.
     now: u64,
@@ -137,6 +144,7 @@ impl Known {
         };
         let lists = self.lists(ip);
         let services = self.services(ip);
+        let system = self.systems.lookup(ip);
         let mut out = io::stdout().lock();
         if format == Format::Json {
             let services: Vec<Value> = services
@@ -154,6 +162,8 @@ impl Known {
                 integer,
                 country: country.code(),
                 country_name: country_name(country),
+                asn: system.map(|(number, _)| number),
+                as_name: system.map(|(_, name)| name.to_owned()),
                 lists,
                 trust: self.trusted.holder(ip).map(trust::data),
                 refused: self.trusted.refusals(ip).iter().map(refusal_data).collect(),
@@ -169,6 +179,9 @@ impl Known {
             country.code(),
             country_name(country)
         )?;
+        if let Some(system) = self.systems.shown(ip) {
+            writeln!(out, "  network  {}", terminal::text(&system))?;
+        }
         for list in &lists {
             let text = |key: &str| list.get(key).and_then(Value::as_str).unwrap_or("");
             write!(out, "  list     {} {}", text("list"), text("range"))?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -22,10 +23,12 @@ use super::host::Host;
 use super::options::Options;
 use super::seldom::Seldom;
 use super::survey::Desk;
+use super::systems;
 use super::trial::Trial;
 use super::trunks::Trunks;
 use super::trust::Trust;
 use super::witness::Witness;
+use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, EngineChoice, Mode};
 use crate::control::{Answer, serve};
 use crate::country::CountryData;
@@ -70,6 +73,7 @@ pub struct Daemon {
     pub(super) sources: BTreeMap<IpAddr, u64>,
     pub(super) country_date: Option<jiff::civil::Date>,
     pub(super) country_source: String,
+    pub(super) systems: Arc<AsnData>,
     pub(super) started: Instant,
     /// What was complained of last.
     pub(super) complaint: String,
@@ -146,6 +150,7 @@ impl Daemon {
             sources: BTreeMap::new(),
             country_date: None,
             country_source: String::new(),
+            systems: Arc::default(),
             started: Instant::now(),
             complaint: String::new(),
         };
@@ -203,6 +208,10 @@ impl Daemon {
             names: words,
             ..
         } = tables::compile(&config, &inputs)?;
+        let systems = match with_countries {
+            true => Arc::new(systems::read(&config)?),
+            false => self.systems.clone(),
+        };
         let countries = if with_countries {
             let data = match &config.country_db {
                 Some(path) => CountryData::open(path)?,
@@ -256,6 +265,7 @@ impl Daemon {
         self.fence.put(&policy, countries.as_deref(), lists)?;
         self.generation = inputs.generation;
         self.names = words;
+        self.systems = systems;
         self.trunks.keep(&config);
         self.config = config;
         let old = std::mem::take(&mut self.guarded);
@@ -345,7 +355,7 @@ impl Daemon {
             .iter()
             .find(|found| found.index == event.interface)
             .map_or_else(|| event.interface.to_string(), |found| found.name.clone());
-        let record = Record::new(event, &self.names, interface, now);
+        let record = Record::new(event, &self.names, interface, now).of_system(&self.systems);
         if record.banned.is_some() {
             info!("{}", record.line());
             // A disk that is full must not end the daemon: the ban holds in the kernel.
