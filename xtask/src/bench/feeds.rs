@@ -31,9 +31,8 @@ pub struct Args {
 const LENGTHS: [u32; 5] = [0, 10_000, 100_000, 1_000_000, 5_000_000];
 /// Addresses are this far apart: each in a block of its own, as strangers' are, and all over the Internet.
 const STEP: u32 = 0x0012_9e35;
-/// The first of those that are listed, and of those that are not.
+/// The first of those that are listed.
 const LISTED: u32 = 0x0100_0000;
-const OTHERS: u32 = LISTED + 64;
 
 struct Row {
     sorted: Duration,
@@ -96,13 +95,9 @@ fn measure(
     let loaded = load(trial.feeds())?;
     let again = load(trial.feeds())?;
     let memory = trial.feeds().memory();
-    let mut cost = |first: u32, reason: Reason| -> Result<f64> {
+    let mut cost = |sender: Sender, reason: Reason| -> Result<f64> {
         let mut frame = fenced.frame.clone();
-        programs.set_sender(&Sender::Of {
-            base: first,
-            step: STEP,
-            count: length.max(10_000),
-        })?;
+        programs.set_sender(&sender)?;
         programs.judge(trial.program()?, &mut frame, args.packets)?;
         let before = trial.counters()?;
         let mut costs = Vec::new();
@@ -116,7 +111,14 @@ fn measure(
     };
     let listed = match length {
         0 => f64::NAN,
-        _ => cost(LISTED, Reason::Feed)?,
+        _ => cost(
+            Sender::Of {
+                base: LISTED,
+                step: STEP,
+                count: length,
+            },
+            Reason::Feed,
+        )?,
     };
     Ok(Row {
         sorted,
@@ -124,6 +126,6 @@ fn measure(
         again,
         memory,
         listed,
-        others: cost(OTHERS, Reason::Country)?,
+        others: cost(Sender::AnyV4, Reason::Country)?,
     })
 }

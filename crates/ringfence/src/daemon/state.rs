@@ -201,17 +201,18 @@ impl Daemon {
     /// Puts a configuration in force. On an error the one before stays.
     pub fn apply(&mut self, config: Config, with_countries: bool) -> Result<()> {
         let names = self.interface_names(&config)?;
-        let inputs = self.inputs(&config, &names)?;
+        let systems = match with_countries {
+            true => Arc::new(systems::read(&config)?),
+            false => self.systems.clone(),
+        };
+        let mut inputs = self.inputs(&config, &names)?;
+        inputs.networks = Inputs::networks(&config, &systems);
         let Generation {
             policy,
             lists,
             names: words,
             ..
         } = tables::compile(&config, &inputs)?;
-        let systems = match with_countries {
-            true => Arc::new(systems::read(&config)?),
-            false => self.systems.clone(),
-        };
         let countries = if with_countries {
             let data = match &config.country_db {
                 Some(path) => CountryData::open(path)?,

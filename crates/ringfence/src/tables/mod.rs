@@ -8,7 +8,7 @@ mod signatures;
 mod tests;
 mod trust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -17,6 +17,7 @@ use ringfence_core::country::Country;
 use ringfence_core::feed::FeedAction;
 use ringfence_core::policy::Policy;
 
+use crate::asn::AsnData;
 use crate::config::{AddressRange, AsNumber, Config, Mistakes};
 use crate::signature::Stats;
 use crate::store::ListKind;
@@ -83,6 +84,24 @@ pub struct Inputs {
     pub enforce_until: Option<u64>,
     /// Counts reloads.
     pub generation: u64,
+}
+
+impl Inputs {
+    /// The networks of the autonomous systems that the services of a configuration name.
+    pub fn networks(config: &Config, systems: &AsnData) -> BTreeMap<AsNumber, Vec<IpNet>> {
+        let rules = config.services.iter().map(|service| &service.asn);
+        let named: BTreeSet<_> = rules
+            .flat_map(|rule| rule.allow.iter().chain(&rule.deny))
+            .copied()
+            .collect();
+        let mut networks = BTreeMap::<_, Vec<_>>::new();
+        if !named.is_empty() {
+            for (number, net) in systems.prefixes_of(|number| named.contains(&AsNumber(number))) {
+                networks.entry(AsNumber(number)).or_default().push(net);
+            }
+        }
+        networks
+    }
 }
 
 /// Compiles a policy. Pure but for the file that `[signatures] file` names, which is read.
