@@ -15,7 +15,7 @@ use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
 use ringfence_core::control::{Control, INTERFACES, Interface, LAYOUT};
-use ringfence_core::country::CountryTable;
+use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
 use ringfence_core::limit::Limit;
 use ringfence_core::policy::SERVICES;
@@ -339,6 +339,23 @@ impl Trial {
             }
         }
         Ok(found)
+    }
+
+    /// Packets, passed or dropped, by the number of their source's country.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn country_counts(&self) -> Result<Vec<u64>> {
+        let map = self
+            .ebpf
+            .map("COUNTRIES")
+            .context("the object has no map COUNTRIES")?;
+        let counters: PerCpuArray<_, u64> = PerCpuArray::try_from(map)?;
+        let sum = |index| -> Result<u64> { Ok(counters.get(&index, 0)?.iter().sum()) };
+        let numbers = 0..Country::COUNT as u32;
+        numbers
+            .map(|number| Ok(sum(number * 2)? + sum(number * 2 + 1)?))
+            .collect()
     }
 
     /// Instructions that the kernel's verifier went through.

@@ -2,6 +2,7 @@
 //!
 //! Needs root (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON); without it each test says so and ends.
 
+mod countries;
 mod frames;
 mod large;
 mod learning;
