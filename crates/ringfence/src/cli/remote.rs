@@ -77,7 +77,13 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
         Request::List {
             list,
             change: Change::Show,
-        } => Some(listing::entries(&Said::of(state)?.list(*list))),
+        } => {
+            let said = Said::of(state)?;
+            Some(listing::entries(
+                &said.list(*list),
+                &said.listed_names(*list),
+            ))
+        }
         Request::Trust { forget: None } => {
             let trust = store()?.map(|store| store.trust()).transpose()?;
             let holders = trust::stored(trust.unwrap_or_default(), now);

@@ -82,7 +82,11 @@ pub const TOP: Table = Table {
 /// An entry of `permit` or `deny` with a comment.
 pub const ENTRY: Table = Table {
     name: "an entry of permit or deny",
-    keys: &[open("address", "required"), open("comment", "none")],
+    keys: &[
+        open("address", "required"),
+        open("comment", "none"),
+        key("private", "false"),
+    ],
 };
 
 /// `[trust]`.

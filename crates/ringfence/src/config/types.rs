@@ -10,6 +10,7 @@ use super::audit::Audit;
 use super::countries::CountryCode;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
+use super::listed::ListName;
 use super::mistake::Position;
 use super::name::Host;
 use super::nfqueue::{EngineChoice, Nfqueue};
@@ -37,8 +38,12 @@ pub struct Config {
     pub country_db: Option<PathBuf>,
     /// Sources that always pass, unless denied.
     pub permit: Vec<ListEntry>,
+    /// Hosts that always pass from the addresses that they have at the moment; at most 64.
+    pub permit_names: Vec<ListName>,
     /// Sources that never pass, at any port.
     pub deny: Vec<ListEntry>,
+    /// Hosts that never pass from the addresses that they have at the moment; at most 64.
+    pub deny_names: Vec<ListName>,
     /// Whether private and link-local sources are permitted on interfaces with a route to them.
     pub permit_private: bool,
     /// Destination addresses that are guarded; empty for all.
@@ -99,7 +104,9 @@ impl Default for Config {
             countries: Vec::new(),
             country_db: None,
             permit: Vec::new(),
+            permit_names: Vec::new(),
             deny: Vec::new(),
+            deny_names: Vec::new(),
             permit_private: true,
             protect: Vec::new(),
             tripwires: Vec::new(),

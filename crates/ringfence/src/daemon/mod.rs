@@ -15,6 +15,7 @@ mod heard;
 mod host;
 mod learned;
 mod lessons;
+mod listed;
 mod lists;
 mod lockout;
 mod nets;
@@ -22,6 +23,7 @@ mod notices;
 mod options;
 mod pinholes;
 mod removal;
+mod resolved;
 mod seldom;
 mod standing;
 mod state;
@@ -29,7 +31,6 @@ mod status;
 mod survey;
 mod told;
 mod trial;
-mod trunks;
 mod trust;
 mod witness;
 
@@ -54,7 +55,7 @@ use crate::privilege;
 
 /// How often bans and lists are looked after.
 const TEND: Duration = Duration::from_secs(10);
-/// How long changes of the network are gathered before the policy is compiled anew.
+/// How long changes of the network and of names are gathered before the policy is compiled anew.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long it is remembered what was refused and dropped.
 const SUMMARIES: Duration = Duration::from_secs(30 * 86_400);
@@ -124,6 +125,7 @@ async fn guard(options: Options) -> Result<()> {
                 if let Ok(now) = NotifyState::monotonic_usec_now() {
                     tell(&[NotifyState::Reloading, now]);
                 }
+                daemon.look_ahead().await;
                 if let Err(error) = daemon.reload(daemon.options.yes, None, None) {
                     error!("{error:#}");
                 }
@@ -151,6 +153,9 @@ async fn guard(options: Options) -> Result<()> {
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     break End::TakenDown;
+                }
+                if matches!(asked.request, Request::Reload { .. }) {
+                    daemon.look_ahead().await;
                 }
                 let answers = daemon.answer(&asked.request);
                 if let Some(failed) = answers.0.iter().find(|answer| !answer.ok) {
@@ -190,12 +195,13 @@ async fn guard(options: Options) -> Result<()> {
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
                 due = None;
                 if let Err(error) = daemon.apply(daemon.config.clone(), false).and_then(|()| daemon.attach()) {
-                    error!("after a change of the network: {error:#}");
+                    error!("after a change of the network or of a name: {error:#}");
                 }
             }
-            changed = daemon.trunks.heard() => {
-                if changed && let Err(error) = daemon.apply(daemon.config.clone(), false) {
-                    error!("after a trunk's address changed: {error:#}");
+            changed = daemon.resolved.heard() => {
+                if changed {
+                    daemon.store_answers();
+                    due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
                 }
             }
             word = daemon.beside.next() => {
@@ -210,7 +216,10 @@ async fn guard(options: Options) -> Result<()> {
             }
             _ = second.tick() => {
                 destroyed = 0;
-                daemon.trunks.ask();
+                if daemon.resolved.ask() {
+                    daemon.store_answers();
+                    due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
+                }
                 if let Err(error) = daemon.tend_pinholes() {
                     daemon.complain(&error);
                 }

@@ -20,10 +20,10 @@ use super::event::Record;
 use super::guarded::Guarded;
 use super::host::Host;
 use super::options::Options;
+use super::resolved::Resolved;
 use super::seldom::Seldom;
 use super::survey::Desk;
 use super::trial::Trial;
-use super::trunks::Trunks;
 use super::trust::Trust;
 use super::witness::Witness;
 use crate::config::{AddressRange, Config, EngineChoice, Mode};
@@ -50,7 +50,7 @@ pub struct Daemon {
     pub(super) store: Store,
     pub(super) watch: Watch,
     pub(super) names: Names,
-    pub(super) trunks: Trunks,
+    pub(super) resolved: Resolved,
     pub(super) generation: u64,
     pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places.
@@ -128,7 +128,7 @@ impl Daemon {
             store,
             watch,
             names: Names::default(),
-            trunks: Trunks::new(),
+            resolved: Resolved::new(),
             generation: 0,
             trial: Trial::None,
             guarded: Vec::new(),
@@ -150,8 +150,9 @@ impl Daemon {
             complaint: String::new(),
         };
         let config = daemon.config.clone();
-        daemon.trunks.keep(&config);
-        daemon.trunks.begin().await;
+        daemon.keep_names()?;
+        daemon.resolved.restore(&daemon.store.answers()?);
+        daemon.resolved.begin().await;
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {
@@ -219,12 +220,14 @@ impl Daemon {
                         .collect(),
                     ..inputs.clone()
                 };
+                let waiting = trial.waiting().map(str::to_owned).collect::<Vec<_>>();
                 let trial = tables::compile(&config, &trial)?;
                 super::lockout::check(
                     trial,
                     data.compile()?,
                     self.fence.key(),
                     self.watch.routes(),
+                    &waiting,
                 )?;
             }
             self.check_host(&config, &inputs, &data)?;
@@ -256,8 +259,8 @@ impl Daemon {
         self.fence.put(&policy, countries.as_deref(), lists)?;
         self.generation = inputs.generation;
         self.names = words;
-        self.trunks.keep(&config);
         self.config = config;
+        self.keep_names()?;
         let old = std::mem::take(&mut self.guarded);
         let known = |name: &str| old.iter().find(|known| known.name == name).cloned();
         self.guarded = names
@@ -298,10 +301,9 @@ impl Daemon {
         Ok(names)
     }
 
-    fn inputs(&self, config: &Config, names: &[String]) -> Result<Inputs> {
+    fn inputs(&mut self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
-            resolved: self.trunks.addresses(),
             enforce_until: self.trial.end(),
             generation: self.generation + 1,
             ..Inputs::default()
@@ -330,6 +332,7 @@ impl Daemon {
                 }
             }
         }
+        self.resolve(config, &mut inputs)?;
         Ok(inputs)
     }
 
@@ -393,7 +396,9 @@ impl Daemon {
         let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
         done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();
-        if !self.store.expire_entries(Timestamp::now())?.is_empty() {
+        let now = Timestamp::now();
+        let ended = self.store.expire_entries(now)?.len() + self.store.expire_names(now)?.len();
+        if ended != 0 {
             self.apply(self.config.clone(), false)?;
         }
         Ok(())

@@ -82,8 +82,8 @@ impl Daemon {
         } else {
             "would have been dropped"
         };
-        let (trunks, trunk_data) = self.trunks.status();
-        for line in trunks {
+        let (names, trunk_data, name_data) = self.resolved.status();
+        for line in names {
             text.push_str(&format!("{line}\n"));
         }
         text.push_str(&format!(
@@ -180,6 +180,7 @@ impl Daemon {
                 "engine": self.fence.name(),
                 "remarks": self.fence.remarks(),
                 "generation": self.generation, "interfaces": interfaces, "trunks": trunk_data,
+                "names": name_data,
                 "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
                 "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),
                 "countries": countries,

@@ -1,0 +1,439 @@
+//! Host names of trunks and on the lists: looked up beside everything else, the last answer kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::state::Daemon;
+use crate::config::{Config, Host};
+use crate::net::{self, Route};
+use crate::resolve::{Answer, Error, MOST_ADDRESSES, Names, Question, Resolver, Way, name_servers};
+use crate::store::{ListKind, NameAnswer, NameEntry};
+use crate::tables::{self, Inputs, Named};
+
+/// For how long a start waits for the first answers, lest a provider meets the strangers' limits.
+const FIRST: Duration = Duration::from_secs(2);
+/// Look-ups under way at once; the others wait their turn.
+const AT_ONCE: usize = 32;
+
+type Outcome = (Question, Result<Answer, Error>);
+
+/// What is known of the names, and the look-ups under way.
+pub struct Resolved {
+    names: Names,
+    /// What each name is, for people.
+    roles: BTreeMap<Question, &'static str>,
+    asked: BTreeSet<Question>,
+    /// What went wrong with each name the last time, of those where something did.
+    failures: BTreeMap<Question, String>,
+    /// Addresses of listed names that do not count, as they were told last.
+    left_out: BTreeSet<String>,
+    sender: mpsc::UnboundedSender<Outcome>,
+    outcomes: mpsc::UnboundedReceiver<Outcome>,
+}
+
+impl Resolved {
+    /// Knows no names yet.
+    pub fn new() -> Self {
+        let (sender, outcomes) = mpsc::unbounded_channel();
+        Self {
+            names: Names::default(),
+            roles: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            sender,
+            outcomes,
+        }
+    }
+
+    /// Takes the names of a configuration and of the operator's lists, and no others; those that stay keep their addresses.
+    pub fn keep(&mut self, config: &Config, listed: &[NameEntry]) {
+        self.take(roles(config, listed));
+    }
+
+    /// Takes the names of a configuration that may be put in force beside those in use.
+    fn keep_also(&mut self, config: &Config) {
+        let mut all = roles(config, &[]);
+        all.extend(self.roles.clone());
+        self.take(all);
+    }
+
+    fn take(&mut self, roles: BTreeMap<Question, &'static str>) {
+        self.failures.retain(|name, _| roles.contains_key(name));
+        self.names.keep(roles.keys().cloned(), Instant::now());
+        self.roles = roles;
+    }
+
+    /// Gives the names the addresses that they had when a daemon ran before.
+    pub fn restore(&mut self, answers: &[NameAnswer]) {
+        for answer in answers {
+            let way = if answer.sip { Way::Sip } else { Way::Host };
+            let name = answer.name.clone();
+            self.names
+                .restore(&Question { name, way }, &answer.addresses);
+        }
+    }
+
+    /// Begins to look up the names that are due, and lets lost addresses go; whether addresses changed. It does not wait.
+    pub fn ask(&mut self) -> bool {
+        let now = Instant::now();
+        let changed = self.names.sweep(now);
+        let mut due = self.names.due(now);
+        due.retain(|name| !self.asked.contains(name));
+        due.truncate(AT_ONCE.saturating_sub(self.asked.len()));
+        if due.is_empty() {
+            return changed;
+        }
+        // A new one each time: the host's name servers may have changed.
+        let resolver = match Resolver::new() {
+            Ok(resolver) => Arc::new(resolver),
+            Err(error) => {
+                let error = Err(error);
+                for name in due {
+                    self.note(&name, &error);
+                }
+                return changed;
+            }
+        };
+        for name in due {
+            self.asked.insert(name.clone());
+            let (sender, resolver) = (self.sender.clone(), resolver.clone());
+            tokio::spawn(async move {
+                let outcome = resolver.lookup(&name).await;
+                // The daemon ends: nobody asks any more.
+                let _ = sender.send((name, outcome));
+            });
+        }
+        changed
+    }
+
+    /// Waits for the next outcome, for ever if none is under way; whether addresses changed.
+    pub async fn heard(&mut self) -> bool {
+        match self.outcomes.recv().await {
+            Some((name, outcome)) => {
+                self.asked.remove(&name);
+                self.note(&name, &outcome)
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks for the names and waits a moment for the answers.
+    pub async fn begin(&mut self) {
+        self.ask();
+        let answers = async {
+            while !self.asked.is_empty() {
+                self.heard().await;
+            }
+        };
+        if tokio::time::timeout(FIRST, answers).await.is_err() {
+            warn!(
+                "the name servers are slow: hosts of trunks and names on lists have the addresses of the last run, and \
+                 where there are none count as strangers, until they answer"
+            );
+        }
+    }
+
+    fn note(&mut self, name: &Question, outcome: &Result<Answer, Error>) -> bool {
+        let changed = self.names.note(name, outcome, Instant::now());
+        // The configuration may have changed since it was asked for.
+        let Some(role) = self.roles.get(name) else {
+            return false;
+        };
+        let addresses = self.names.of(name);
+        let failure = match outcome {
+            Err(error) => Some(error.to_string()),
+            Ok(answer) if !answer.whole => Some("not all of its records could be read".to_owned()),
+            Ok(answer) if answer.left_out > 0 => Some(format!(
+                "{} of its addresses are above the {MOST_ADDRESSES} that are taken; give prefixes in their place",
+                answer.left_out
+            )),
+            Ok(_) => None,
+        };
+        let host = &name.name;
+        if changed {
+            info!("the {role} host {host} is at {}", listed(&addresses));
+        }
+        match failure {
+            Some(failure) if self.failures.get(name) == Some(&failure) => debug!("{failure}"),
+            Some(failure) => {
+                warn!("the {role} host {host}: {failure}; {}", kept(&addresses));
+                self.failures.insert(name.clone(), failure);
+            }
+            None => drop(self.failures.remove(name)),
+        }
+        changed
+    }
+
+    /// The hosts of trunks with the addresses that count.
+    pub fn trunks(&self) -> BTreeMap<String, Vec<IpAddr>> {
+        self.names.addresses(Way::Sip)
+    }
+
+    /// What the names on the lists stand for, in a policy of these inputs.
+    fn named(
+        &self,
+        config: &Config,
+        inputs: &Inputs,
+        said: &[NameEntry],
+        needed: &[IpAddr],
+    ) -> Vec<Named> {
+        let resolved = self.names.addresses(Way::Host);
+        tables::named(config, inputs, said, &resolved, needed)
+    }
+
+    /// Tells of addresses of listed names that do not count, each once for as long as it is so.
+    fn tell_left_out(&mut self, named: &[Named]) {
+        let mut now = BTreeSet::new();
+        for named in named {
+            for (ip, why) in &named.left_out {
+                let text = format!(
+                    "{} {}: its address {ip} is left out: {why}",
+                    named.list_name(),
+                    named.name
+                );
+                if !self.left_out.contains(&text) {
+                    warn!("{text}");
+                }
+                now.insert(text);
+            }
+        }
+        self.left_out = now;
+    }
+
+    /// The addresses of all names, to be stored.
+    fn answers(&self) -> Vec<NameAnswer> {
+        let all = self.names.all().map(|name| NameAnswer {
+            name: name.name.clone(),
+            sip: name.way == Way::Sip,
+            addresses: self.names.of(name),
+        });
+        all.collect()
+    }
+
+    /// The addresses of a listed name, and in how many seconds it is asked for again.
+    pub fn shown(&self, name: &str) -> (Vec<IpAddr>, u64, Option<&str>) {
+        let name = Question::host(name);
+        let next = self.names.next(&name);
+        let left = next.map(|due| due.saturating_duration_since(Instant::now()));
+        let failure = self.failures.get(&name).map(String::as_str);
+        let seconds = left.unwrap_or_default().as_secs();
+        (self.names.of(&name), seconds, failure)
+    }
+
+    /// A line for each name and each address that is left out, and the same for programs: trunks, then names on lists.
+    pub fn status(&self) -> (Vec<String>, Value, Value) {
+        let (mut lines, mut trunks, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, role) in &self.roles {
+            let (host, addresses) = (&name.name, self.names.of(name));
+            let failure = self.failures.get(name);
+            lines.push(match failure {
+                None if addresses.is_empty() => format!("{role} {host}: being looked up"),
+                None => format!("{role} {host}: {}", listed(&addresses)),
+                Some(failure) => format!("{role} {host}: {failure}; {}", kept(&addresses)),
+            });
+            let mut data = json!({ "host": host, "addresses": addresses, "failure": failure });
+            match name.way {
+                Way::Sip => trunks.push(data),
+                Way::Host => {
+                    data["list"] = json!(role);
+                    names.push(data);
+                }
+            }
+        }
+        lines.extend(self.left_out.iter().cloned());
+        (lines, trunks.into(), names.into())
+    }
+}
+
+impl Daemon {
+    /// Takes the names of the configuration in force and of the lists.
+    pub(super) fn keep_names(&mut self) -> Result<()> {
+        let listed = self.store.listed_names()?;
+        self.resolved.keep(&self.config, &listed);
+        Ok(())
+    }
+
+    /// Looks up the names of the configuration that is to be read next, and waits a moment for them: whoever is permitted
+    /// by name alone is not to be told that it shuts them out.
+    pub(super) async fn look_ahead(&mut self) {
+        // What is wrong with it is told when it is put in force.
+        if let Ok(config) = self.options.load() {
+            self.resolved.keep_also(&config);
+            self.resolved.begin().await;
+        }
+    }
+
+    /// Stores what the names stand for, so that the next start knows it before the name servers answer.
+    pub(super) fn store_answers(&mut self) {
+        if let Err(error) = self.store.put_answers(&self.resolved.answers()) {
+            self.complain(&error.into());
+        }
+    }
+
+    /// What the names stand for in a policy.
+    pub(super) fn resolve(&mut self, config: &Config, inputs: &mut Inputs) -> Result<()> {
+        inputs.resolved = self.resolved.trunks();
+        let said = self.store.listed_names()?;
+        let denies =
+            !config.deny_names.is_empty() || said.iter().any(|entry| entry.list == ListKind::Deny);
+        let needed = match denies {
+            true => needed(self.watch.routes()),
+            false => Vec::new(),
+        };
+        inputs.named = self.resolved.named(config, inputs, &said, &needed);
+        self.resolved.tell_left_out(&inputs.named);
+        Ok(())
+    }
+}
+
+/// What each name of a configuration and of the operator's lists is, for people.
+fn roles(config: &Config, listed: &[NameEntry]) -> BTreeMap<Question, &'static str> {
+    let hosts = config.trunks.iter().flat_map(|trunk| &trunk.hosts);
+    let hosts = hosts.filter_map(|host| match host {
+        Host::Name(name) => Some(name.clone()),
+        Host::Range(_) => None,
+    });
+    // The dial plan is told of callers who say to be one of these.
+    let said = config.agi.iter().flat_map(|agi| agi.names.iter().cloned());
+    let mut roles: BTreeMap<_, _> = hosts
+        .chain(said)
+        .map(|name| (Question::sip(name), "trunk"))
+        .collect();
+    let of_file = [
+        ("permit", &config.permit_names),
+        ("deny", &config.deny_names),
+    ];
+    for (role, names) in of_file {
+        roles.extend(
+            names
+                .iter()
+                .map(|entry| (Question::host(&entry.name), role)),
+        );
+    }
+    for entry in listed {
+        let role = match entry.list {
+            ListKind::Permit => "permit",
+            ListKind::Deny => "deny",
+        };
+        roles.insert(Question::host(&entry.name), role);
+    }
+    roles
+}
+
+/// Where this host is managed from and how it finds names and its way: no name may shut these out.
+fn needed(routes: &[Route]) -> Vec<IpAddr> {
+    let ports = net::sshd_ports().unwrap_or_else(|_| vec![22]);
+    let mut sessions = net::ssh_sessions(&ports).unwrap_or_default();
+    sessions.extend(net::ssh_connection());
+    let remote = sessions.iter().map(|session| session.remote.ip());
+    let mut needed: Vec<IpAddr> = remote.map(|ip| ip.to_canonical()).collect();
+    needed.extend(net::default_gateways(routes));
+    needed.extend(name_servers());
+    needed
+}
+
+fn listed(addresses: &[IpAddr]) -> String {
+    let all: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
+    all.join(", ")
+}
+
+fn kept(addresses: &[IpAddr]) -> String {
+    if addresses.is_empty() {
+        "it has no address and counts as a stranger".to_owned()
+    } else {
+        format!("it stays at {}", listed(addresses))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(hosts: &str) -> Config {
+        let text = format!("[[trunk]]\nname = \"provider\"\nhosts = [{hosts}]\n");
+        Config::parse(&text, "ringfence.toml").unwrap()
+    }
+
+    fn answer(address: &str) -> Result<Answer, Error> {
+        Ok(Answer {
+            addresses: vec![address.parse().unwrap()],
+            valid_for: Duration::from_secs(60),
+            whole: true,
+            left_out: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_and_changes_nothing() {
+        let host = Question::sip("sip.provider.example");
+        let mut resolved = Resolved::new();
+        resolved.keep(&config("\"sip.provider.example\", \"192.0.2.0/24\""), &[]);
+        assert_eq!(
+            resolved.status().0,
+            ["trunk sip.provider.example: being looked up"]
+        );
+        let first = (host.clone(), answer("198.51.100.1"));
+        resolved.sender.send(first).unwrap();
+        assert!(resolved.heard().await);
+        let failed = Err(Error::Nothing(host.name.clone()));
+        assert!(!resolved.note(&host, &failed));
+        assert_eq!(resolved.trunks()[&host.name].len(), 1);
+        let (lines, data, _) = resolved.status();
+        assert!(
+            lines[0].ends_with("it stays at 198.51.100.1"),
+            "{}",
+            lines[0]
+        );
+        assert!(data[0]["failure"].is_string());
+        assert!(resolved.note(&host, &answer("198.51.100.2")));
+        assert!(resolved.status().1[0]["failure"].is_null());
+        resolved.keep(&config("\"192.0.2.0/24\""), &[]);
+        assert!(!resolved.note(&host, &failed));
+        assert!(resolved.status().0.is_empty() && resolved.failures.is_empty());
+    }
+
+    #[tokio::test]
+    async fn names_on_lists_are_told_with_their_list_and_come_back_after_a_restart() {
+        let config = Config::parse("permit = [\"boss.example\"]", "r.toml").unwrap();
+        let said = NameEntry {
+            list: ListKind::Deny,
+            name: "bad.example".to_owned(),
+            comment: String::new(),
+            added: jiff::Timestamp::UNIX_EPOCH,
+            expires: None,
+        };
+        let mut resolved = Resolved::new();
+        resolved.keep(&config, std::slice::from_ref(&said));
+        resolved.note(&Question::host("boss.example"), &answer("198.51.100.1"));
+        resolved.note(&Question::host("bad.example"), &answer("198.51.100.1"));
+        let said_of = std::slice::from_ref(&said);
+        let named = resolved.named(&config, &Inputs::default(), said_of, &[]);
+        resolved.tell_left_out(&named);
+        let (lines, trunks, names) = resolved.status();
+        assert_eq!(
+            lines,
+            [
+                "deny bad.example: 198.51.100.1",
+                "permit boss.example: 198.51.100.1",
+                "deny bad.example: its address 198.51.100.1 is left out: it is permitted",
+            ]
+        );
+        assert_eq!(
+            (trunks, names[1]["list"].as_str()),
+            (json!([]), Some("permit"))
+        );
+        let mut after = Resolved::new();
+        after.keep(&config, &[said]);
+        after.restore(&resolved.answers());
+        let (addresses, seconds, failure) = after.shown("boss.example");
+        assert_eq!((addresses.len(), seconds, failure), (1, 0, None));
+    }
+}
