@@ -42,6 +42,8 @@ pub mod privilege;
 pub mod resolve;
 /// The first configuration of a host.
 pub mod setup;
+/// Bans and counts for others.
+pub mod share;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.

@@ -76,6 +76,7 @@ pub const TOP: Table = Table {
         open("fraud", "a table"),
         open("audit", "none"),
         open("host", "a table"),
+        open("share", "a table"),
     ],
 };
 
@@ -344,6 +345,18 @@ pub const HOST: Table = Table {
     ],
 };
 
+/// `[share]`.
+pub const SHARE: Table = Table {
+    name: "[share]",
+    keys: &[
+        open("http", "none"),
+        key("allow", "[]"),
+        open("files", "none"),
+        key("proved_only", "true"),
+        key("every", "\"30s\""),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -369,6 +382,7 @@ pub const TABLES: &[&Table] = &[
     &FRAUD_CLOSED,
     &AUDIT,
     &HOST,
+    &SHARE,
 ];
 
 impl Table {

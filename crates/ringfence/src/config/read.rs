@@ -21,6 +21,7 @@ use super::read_log::logs;
 use super::read_nfqueue::nfqueue;
 use super::read_notify::notify;
 use super::read_service::services;
+use super::read_share::share;
 use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
 use super::types::{Config, Proxy, Signatures, Trunk};
@@ -134,6 +135,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     config.asterisk = asterisk;
     config.fraud = fraud(reader, &top);
     config.host = host(reader, &top, &config.services);
+    config.share = share(reader, &top);
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }

@@ -17,6 +17,7 @@ use super::nfqueue::{EngineChoice, Nfqueue};
 use super::notify::Notify;
 use super::rate::{Rate, Threshold};
 use super::service::Service;
+use super::share::Share;
 use super::user::{Tripwire, User};
 use super::words::{Admission, Mode};
 use crate::logs::Settings;
@@ -88,6 +89,8 @@ pub struct Config {
     pub audit: Option<Audit>,
     /// The host's firewall.
     pub host: HostFirewall,
+    /// What others are given.
+    pub share: Share,
 }
 
 /// Emergency numbers of most of the world.
@@ -129,6 +132,7 @@ impl Default for Config {
             fraud: Fraud::default(),
             audit: None,
             host: HostFirewall::default(),
+            share: Share::default(),
         }
     }
 }

@@ -25,6 +25,7 @@ mod pinholes;
 mod removal;
 mod resolved;
 mod seldom;
+mod share;
 mod standing;
 mod state;
 mod status;

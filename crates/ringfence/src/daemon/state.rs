@@ -22,6 +22,7 @@ use super::host::Host;
 use super::options::Options;
 use super::resolved::Resolved;
 use super::seldom::Seldom;
+use super::share::Share;
 use super::survey::Desk;
 use super::trial::Trial;
 use super::trust::Trust;
@@ -61,6 +62,7 @@ pub struct Daemon {
     pub(super) trust: Trust,
     pub(super) logged: Seldom,
     pub(super) beside: Beside,
+    pub(super) share: Share,
     pub(super) asterisk: Asterisk,
     pub(super) host: Host,
     pub(super) opinions: Desk,
@@ -137,6 +139,7 @@ impl Daemon {
             trust,
             logged: Seldom::default(),
             beside: Beside::new(),
+            share: Share::new(),
             asterisk,
             host: Host::default(),
             opinions: Desk::default(),
@@ -268,6 +271,7 @@ impl Daemon {
             .map(|name| known(&name).unwrap_or_else(|| Guarded::new(name)))
             .collect();
         self.beside.keep(&self.config);
+        self.share.keep(&self.config.share);
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
@@ -393,7 +397,12 @@ impl Daemon {
         }
         // Each is done, whatever becomes of the others.
         self.tend_host();
-        let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
+        let done = [
+            self.scan_bans(),
+            self.sweep_trust(),
+            self.keep_summaries(),
+            self.tend_share(),
+        ];
         done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();
         let now = Timestamp::now();

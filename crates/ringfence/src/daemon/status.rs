@@ -168,6 +168,11 @@ impl Daemon {
         if let Some(line) = line {
             text.push_str(&format!("\n{line}"));
         }
+        let share = self.share_status();
+        if let Some((line, _)) = &share {
+            text.push_str(&format!("\n{line}"));
+        }
+        let share = share.map(|(_, data)| data);
         let (lines, beside) = self.beside_status();
         for line in lines {
             text.push_str(&format!("\n{line}"));
@@ -194,7 +199,7 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust, "beside": beside, "host": host,
+                "trust": trust, "beside": beside, "host": host, "share": share,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))
