@@ -18,6 +18,7 @@ mod lessons;
 mod listed;
 mod lists;
 mod lockout;
+mod named;
 mod nets;
 mod notices;
 mod options;

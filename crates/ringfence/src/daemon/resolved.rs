@@ -5,15 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use super::state::Daemon;
 use crate::config::{Config, Host};
-use crate::net::{self, Route};
-use crate::resolve::{Answer, Error, MOST_ADDRESSES, Names, Question, Resolver, Way, name_servers};
+use crate::resolve::{Answer, Error, MOST_ADDRESSES, Names, Question, Resolver, Way};
 use crate::store::{ListKind, NameAnswer, NameEntry};
 use crate::tables::{self, Inputs, Named};
 
@@ -59,7 +56,7 @@ impl Resolved {
     }
 
     /// Takes the names of a configuration that may be put in force beside those in use.
-    fn keep_also(&mut self, config: &Config) {
+    pub(super) fn keep_also(&mut self, config: &Config) {
         let mut all = roles(config, &[]);
         all.extend(self.roles.clone());
         self.take(all);
@@ -125,12 +122,12 @@ impl Resolved {
         }
     }
 
-    /// Asks for the names and waits a moment for the answers.
-    pub async fn begin(&mut self) {
-        self.ask();
+    /// Asks for the names and waits a moment for the answers; whether addresses changed.
+    pub async fn begin(&mut self) -> bool {
+        let mut changed = self.ask();
         let answers = async {
             while !self.asked.is_empty() {
-                self.heard().await;
+                changed |= self.heard().await;
             }
         };
         if tokio::time::timeout(FIRST, answers).await.is_err() {
@@ -139,6 +136,7 @@ impl Resolved {
                  where there are none count as strangers, until they answer"
             );
         }
+        changed
     }
 
     fn note(&mut self, name: &Question, outcome: &Result<Answer, Error>) -> bool {
@@ -164,7 +162,10 @@ impl Resolved {
         match failure {
             Some(failure) if self.failures.get(name) == Some(&failure) => debug!("{failure}"),
             Some(failure) => {
-                warn!("the {role} host {host}: {failure}; {}", kept(&addresses));
+                warn!(
+                    "the {role} host {host}: {failure}; {}",
+                    kept(role, &addresses)
+                );
                 self.failures.insert(name.clone(), failure);
             }
             None => drop(self.failures.remove(name)),
@@ -178,7 +179,7 @@ impl Resolved {
     }
 
     /// What the names on the lists stand for, in a policy of these inputs.
-    fn named(
+    pub(super) fn named(
         &self,
         config: &Config,
         inputs: &Inputs,
@@ -190,7 +191,7 @@ impl Resolved {
     }
 
     /// Tells of addresses of listed names that do not count, each once for as long as it is so.
-    fn tell_left_out(&mut self, named: &[Named]) {
+    pub(super) fn tell_left_out(&mut self, named: &[Named]) {
         let mut now = BTreeSet::new();
         for named in named {
             for (ip, why) in &named.left_out {
@@ -209,7 +210,7 @@ impl Resolved {
     }
 
     /// The addresses of all names, to be stored.
-    fn answers(&self) -> Vec<NameAnswer> {
+    pub(super) fn answers(&self) -> Vec<NameAnswer> {
         let all = self.names.all().map(|name| NameAnswer {
             name: name.name.clone(),
             sip: name.way == Way::Sip,
@@ -237,7 +238,7 @@ impl Resolved {
             lines.push(match failure {
                 None if addresses.is_empty() => format!("{role} {host}: being looked up"),
                 None => format!("{role} {host}: {}", listed(&addresses)),
-                Some(failure) => format!("{role} {host}: {failure}; {}", kept(&addresses)),
+                Some(failure) => format!("{role} {host}: {failure}; {}", kept(role, &addresses)),
             });
             let mut data = json!({ "host": host, "addresses": addresses, "failure": failure });
             match name.way {
@@ -250,47 +251,6 @@ impl Resolved {
         }
         lines.extend(self.left_out.iter().cloned());
         (lines, trunks.into(), names.into())
-    }
-}
-
-impl Daemon {
-    /// Takes the names of the configuration in force and of the lists.
-    pub(super) fn keep_names(&mut self) -> Result<()> {
-        let listed = self.store.listed_names()?;
-        self.resolved.keep(&self.config, &listed);
-        Ok(())
-    }
-
-    /// Looks up the names of the configuration that is to be read next, and waits a moment for them: whoever is permitted
-    /// by name alone is not to be told that it shuts them out.
-    pub(super) async fn look_ahead(&mut self) {
-        // What is wrong with it is told when it is put in force.
-        if let Ok(config) = self.options.load() {
-            self.resolved.keep_also(&config);
-            self.resolved.begin().await;
-        }
-    }
-
-    /// Stores what the names stand for, so that the next start knows it before the name servers answer.
-    pub(super) fn store_answers(&mut self) {
-        if let Err(error) = self.store.put_answers(&self.resolved.answers()) {
-            self.complain(&error.into());
-        }
-    }
-
-    /// What the names stand for in a policy.
-    pub(super) fn resolve(&mut self, config: &Config, inputs: &mut Inputs) -> Result<()> {
-        inputs.resolved = self.resolved.trunks();
-        let said = self.store.listed_names()?;
-        let denies =
-            !config.deny_names.is_empty() || said.iter().any(|entry| entry.list == ListKind::Deny);
-        let needed = match denies {
-            true => needed(self.watch.routes()),
-            false => Vec::new(),
-        };
-        inputs.named = self.resolved.named(config, inputs, &said, &needed);
-        self.resolved.tell_left_out(&inputs.named);
-        Ok(())
     }
 }
 
@@ -328,28 +288,16 @@ fn roles(config: &Config, listed: &[NameEntry]) -> BTreeMap<Question, &'static s
     roles
 }
 
-/// Where this host is managed from and how it finds names and its way: no name may shut these out.
-fn needed(routes: &[Route]) -> Vec<IpAddr> {
-    let ports = net::sshd_ports().unwrap_or_else(|_| vec![22]);
-    let mut sessions = net::ssh_sessions(&ports).unwrap_or_default();
-    sessions.extend(net::ssh_connection());
-    let remote = sessions.iter().map(|session| session.remote.ip());
-    let mut needed: Vec<IpAddr> = remote.map(|ip| ip.to_canonical()).collect();
-    needed.extend(net::default_gateways(routes));
-    needed.extend(name_servers());
-    needed
-}
-
 fn listed(addresses: &[IpAddr]) -> String {
     let all: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
     all.join(", ")
 }
 
-fn kept(addresses: &[IpAddr]) -> String {
-    if addresses.is_empty() {
-        "it has no address and counts as a stranger".to_owned()
-    } else {
-        format!("it stays at {}", listed(addresses))
+fn kept(role: &str, addresses: &[IpAddr]) -> String {
+    match (addresses, role) {
+        ([], "deny") => "it has no address and shuts nobody out".to_owned(),
+        ([], _) => "it has no address and counts as a stranger".to_owned(),
+        _ => format!("it stays at {}", listed(addresses)),
     }
 }
 

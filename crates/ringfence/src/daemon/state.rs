@@ -153,9 +153,7 @@ impl Daemon {
             complaint: String::new(),
         };
         let config = daemon.config.clone();
-        daemon.keep_names()?;
-        daemon.resolved.restore(&daemon.store.answers()?);
-        daemon.resolved.begin().await;
+        daemon.begin_names().await?;
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {

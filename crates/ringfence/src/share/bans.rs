@@ -66,6 +66,11 @@ impl Skipped {
     }
 }
 
+/// The whole second of a moment: no more is kept of a ban.
+fn second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
 /// The bans in force that others are given, by address. With `proved_only` none that rests on evidence which a forger could
 /// have made: shared, that would let him ban an innocent at the edge.
 pub fn select<'b>(
@@ -91,8 +96,8 @@ pub fn select<'b>(
             shared.push(SharedBan {
                 net: net.trunc(),
                 reason: ban.reason.clone(),
-                since: ban.since,
-                until: ban.until,
+                since: second(ban.since),
+                until: second(ban.until),
                 times: ban.times,
                 proved: ban.proved,
                 note: ban.note.clone(),
