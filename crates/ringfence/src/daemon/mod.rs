@@ -192,7 +192,7 @@ async fn guard(options: Options) -> Result<()> {
                 if let Err(error) = daemon.stand() {
                     error!("after a change of {}: {error:#}", change.name);
                 }
-                due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
+                sooner(&mut due, SETTLE);
             }
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
                 due = None;
@@ -203,7 +203,7 @@ async fn guard(options: Options) -> Result<()> {
             changed = daemon.resolved.heard() => {
                 if changed {
                     daemon.store_answers();
-                    due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
+                    sooner(&mut due, daemon.resolved.settle(SETTLE));
                 }
             }
             word = daemon.beside.next() => {
@@ -220,7 +220,7 @@ async fn guard(options: Options) -> Result<()> {
                 destroyed = 0;
                 if daemon.resolved.ask() {
                     daemon.store_answers();
-                    due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
+                    sooner(&mut due, daemon.resolved.settle(SETTLE));
                 }
                 if let Err(error) = daemon.tend_pinholes() {
                     daemon.complain(&error);
@@ -255,6 +255,12 @@ async fn guard(options: Options) -> Result<()> {
         info!("the fence is taken down");
     }
     Ok(())
+}
+
+/// Sees to it that something is due after so long, unless it is before.
+fn sooner(due: &mut Option<tokio::time::Instant>, wait: Duration) {
+    let at = tokio::time::Instant::now() + wait;
+    *due = Some(due.map_or(at, |earlier| earlier.min(at)));
 }
 
 /// Tells systemd, if it listens.

@@ -16,6 +16,8 @@ use crate::tables::{self, Inputs, Named};
 
 /// For how long a start waits for the first answers, lest a provider meets the strangers' limits.
 const FIRST: Duration = Duration::from_secs(2);
+/// Between two changes of the policy for the sake of names: whoever runs a name decides how often it changes.
+const APART: Duration = Duration::from_secs(5);
 /// Look-ups under way at once; the others wait their turn.
 const AT_ONCE: usize = 32;
 
@@ -31,6 +33,8 @@ pub struct Resolved {
     failures: BTreeMap<Question, String>,
     /// Addresses of listed names that do not count, as they were told last.
     left_out: BTreeSet<String>,
+    /// When the changes that were told last are put in force.
+    settled: Option<Instant>,
     sender: mpsc::UnboundedSender<Outcome>,
     outcomes: mpsc::UnboundedReceiver<Outcome>,
 }
@@ -45,6 +49,7 @@ impl Resolved {
             asked: BTreeSet::new(),
             failures: BTreeMap::new(),
             left_out: BTreeSet::new(),
+            settled: None,
             sender,
             outcomes,
         }
@@ -120,6 +125,20 @@ impl Resolved {
             }
             None => std::future::pending().await,
         }
+    }
+
+    /// For how long a change is to wait for others: `least`, and more where one was put in force a moment ago.
+    pub fn settle(&mut self, least: Duration) -> Duration {
+        let now = Instant::now();
+        let soonest = now + least;
+        let at = match self.settled {
+            // It comes in with those that wait.
+            Some(waiting) if waiting > now => waiting,
+            Some(last) => soonest.max(last + APART),
+            None => soonest,
+        };
+        self.settled = Some(at);
+        at.saturating_duration_since(now)
     }
 
     /// Asks for the names and waits a moment for the answers; whether addresses changed.
@@ -346,6 +365,19 @@ mod tests {
         resolved.keep(&config("\"192.0.2.0/24\""), &[]);
         assert!(!resolved.note(&host, &failed));
         assert!(resolved.status().0.is_empty() && resolved.failures.is_empty());
+    }
+
+    #[test]
+    fn changes_that_follow_each_other_are_put_in_force_together() {
+        let mut resolved = Resolved::new();
+        let least = Duration::ZERO;
+        assert_eq!(resolved.settle(least), least);
+        let second = resolved.settle(least);
+        assert!(
+            second > Duration::from_secs(4) && second <= APART,
+            "{second:?}"
+        );
+        assert!(resolved.settle(least) <= second);
     }
 
     #[tokio::test]

@@ -111,7 +111,9 @@ fn zone(name: &str, kind: RecordType) -> Option<(Vec<RData>, u32)> {
             60,
         ),
         ("part.example.", RecordType::A) => (vec![v4(5)], 900),
-        ("part.example.", RecordType::AAAA) | ("down.example.", _) => return None,
+        ("part.example.", RecordType::AAAA) | ("down.example." | "gone.example.", _) => {
+            return None;
+        }
         _ => (Vec::new(), 0),
     })
 }
@@ -129,6 +131,9 @@ fn reply(bytes: &[u8], datagram: bool) -> Vec<u8> {
             for data in records.into_iter().take(if cut { 20 } else { usize::MAX }) {
                 reply.add_answer(Record::from_rdata(query.name().clone(), ttl, data));
             }
+        }
+        None if query.name().to_ascii().starts_with("gone.") => {
+            reply.metadata.response_code = ResponseCode::NXDomain;
         }
         None => reply.metadata.response_code = ResponseCode::ServFail,
     }
@@ -220,6 +225,8 @@ async fn what_was_not_answered_is_told() {
     assert!(matches!(down, Error::Unanswered { .. }), "{down}");
     let nothing = sip(&resolver, "nothing.example").await.unwrap_err();
     assert!(matches!(nothing, Error::Nothing(_)), "{nothing}");
+    let gone = sip(&resolver, "gone.example").await.unwrap_err();
+    assert!(matches!(gone, Error::Nothing(_)), "{gone}");
     let long = "a".repeat(64);
     let wrong = sip(&resolver, &long).await.unwrap_err();
     assert!(matches!(wrong, Error::Name { .. }), "{wrong}");

@@ -167,3 +167,25 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
             .any(|one| one.trim() == "*" || bare(one) == bare(tag))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_those_who_may_ask() {
+        let allow = vec!["192.0.2.0/28".parse().unwrap()];
+        let bound = bind("127.0.0.1:0".parse().unwrap(), allow).await.unwrap();
+        for (peer, allowed) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::1", true),
+            ("192.0.2.15", true),
+            ("::ffff:192.0.2.1", true),
+            ("192.0.2.16", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(bound.allows(peer.parse().unwrap()), allowed, "{peer}");
+        }
+    }
+}
