@@ -31,7 +31,7 @@ const BELONGS: u32 =
 /// What others are given.
 pub(super) struct Share {
     config: config::Share,
-    publish: watch::Sender<Arc<Published>>,
+    publish: Arc<watch::Sender<Arc<Published>>>,
     server: Option<JoinHandle<()>>,
     /// What went wrong with the server or the files the last time.
     trouble: Arc<Mutex<String>>,
@@ -53,7 +53,7 @@ impl Share {
     pub(super) fn new() -> Self {
         Self {
             config: config::Share::default(),
-            publish: watch::channel(Arc::default()).0,
+            publish: Arc::new(watch::channel(Arc::default()).0),
             server: None,
             trouble: Arc::default(),
             written: Arc::default(),
@@ -109,14 +109,16 @@ impl Share {
     }
 
     fn publish(&mut self, bans: Vec<SharedBan>, skipped: Skipped, counts: Counts) {
-        let published = Arc::new(Published::new(bans, counts));
         (self.last, self.skipped) = (Some(Instant::now()), skipped);
-        self.publish.send_replace(Arc::clone(&published));
-        let Some(directory) = self.config.files.clone() else {
-            return;
-        };
+        let (publish, directory) = (Arc::clone(&self.publish), self.config.files.clone());
         let (written, trouble) = (Arc::clone(&self.written), Arc::clone(&self.trouble));
+        // Of very many bans this takes a while: packets and people do not wait for it.
         tokio::task::spawn_blocking(move || {
+            let published = Arc::new(Published::new(bans, counts));
+            publish.send_replace(Arc::clone(&published));
+            let Some(directory) = directory else {
+                return;
+            };
             // The one before is still at it, on a slow disk: the next has what is new.
             let Ok(mut written) = written.try_lock() else {
                 return;

@@ -94,7 +94,7 @@ async fn connection(
 ) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
         let now = Arc::clone(&published.borrow());
-        async move { Ok::<_, Infallible>(answer(&request, &now)) }
+        async move { Ok::<_, Infallible>(answer(&request, now).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -106,7 +106,7 @@ async fn connection(
         .await
 }
 
-fn answer<B>(request: &Request<B>, published: &Published) -> Response<Full<Bytes>> {
+async fn answer<B>(request: &Request<B>, published: Arc<Published>) -> Response<Full<Bytes>> {
     let say = |status, text: &'static str| {
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
@@ -131,7 +131,11 @@ fn answer<B>(request: &Request<B>, published: &Published) -> Response<Full<Bytes
     let mut response = if is_known(request.headers(), &tag) {
         say(StatusCode::NOT_MODIFIED, "")
     } else {
-        let text = published.text(page);
+        // Of very many bans this takes a while the first time.
+        let text = tokio::task::spawn_blocking(move || published.text(page)).await;
+        let Ok(text) = text else {
+            return say(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be written\n");
+        };
         let body = if head {
             Bytes::new()
         } else {
