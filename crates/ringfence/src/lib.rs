@@ -38,7 +38,7 @@ pub mod notify;
 pub mod opinion;
 /// What the process may do.
 pub mod privilege;
-/// Host names of trunks and their addresses.
+/// Host names and their addresses.
 pub mod resolve;
 /// The first configuration of a host.
 pub mod setup;
