@@ -42,10 +42,12 @@ pub mod notify;
 pub mod opinion;
 /// What the process may do.
 pub mod privilege;
-/// Host names of trunks and their addresses.
+/// Host names and their addresses.
 pub mod resolve;
 /// The first configuration of a host.
 pub mod setup;
+/// Bans and counts for others.
+pub mod share;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.

@@ -5,6 +5,7 @@ mod counted;
 #[path = "../../../crates/ringfence/tests/kernel/frames.rs"]
 mod frames;
 mod lists;
+mod named;
 mod reloaded;
 mod signals;
 mod starts;

@@ -20,6 +20,7 @@ use crate::country::country_name;
 use crate::engine::memory::Memory;
 use crate::store::ListKind;
 use crate::synthesis;
+use crate::tables::Inputs;
 
 /// Refusals of an address that people are shown; programs are given all.
 const REFUSALS: usize = 5;
@@ -42,12 +43,14 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
+    let inputs = said.inputs(&config);
     let mut known = Known {
-        memory: offline::memory(global, &config, &said.inputs())?,
+        memory: offline::memory(global, &config, &inputs)?,
         trusted: Trusted::read(global, &config),
         systems: offline::systems(&config)?,
         config,
         said,
+        inputs,
         now: 0,
     };
     let mut code = ExitCode::SUCCESS;
@@ -127,6 +130,7 @@ struct Answer {
 struct Known {
     config: Config,
     said: Said,
+    inputs: Inputs,
     trusted: Trusted,
     systems: AsnData,
     memory: Memory,
@@ -229,14 +233,28 @@ impl Known {
         }
         for trunk in &self.config.trunks {
             for host in &trunk.hosts {
-                if let Host::Range(range) = host {
-                    note("trunk", range, &trunk.name);
+                match host {
+                    Host::Range(range) => note("trunk", range, &trunk.name),
+                    Host::Name(name) => {
+                        let addresses = self.inputs.resolved.get(name).into_iter().flatten();
+                        for address in addresses {
+                            let comment = format!("{} as {name}", trunk.name);
+                            note("trunk", &AddressRange::from(*address), &comment);
+                        }
+                    }
                 }
             }
         }
         for proxy in &self.config.proxies {
             for range in &proxy.addresses {
                 note("proxy", range, proxy.name.as_deref().unwrap_or(""));
+            }
+        }
+        for kind in [ListKind::Permit, ListKind::Deny] {
+            for named in self.inputs.names_of(kind, ip) {
+                found.push(json!({
+                    "list": named.list_name(), "range": named.name, "comment": named.comment,
+                }));
             }
         }
         for entry in &self.said.entries {

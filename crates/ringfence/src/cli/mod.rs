@@ -13,6 +13,7 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+pub mod export;
 pub mod host;
 pub mod import;
 pub mod install;
@@ -136,6 +137,8 @@ pub enum Command {
     Import(import::Args),
     /// Show the bans, each with its reason, evidence and end
     Bans(bans::Args),
+    /// Write bans and counts for routers, nftables, ipset, fail2ban or CrowdSec
+    Export(export::Args),
     /// Show who is trusted and why, or forget an address
     Trust(trust::Args),
     /// Tell why an address or account is or was blocked, and what lets it in
@@ -193,6 +196,7 @@ pub fn main() -> ExitCode {
         Command::Unban(args) => unban::run(args, &global),
         Command::Import(args) => import::run(args, &global),
         Command::Bans(args) => bans::run(args, &global),
+        Command::Export(args) => export::run(args, &global),
         Command::Trust(args) => trust::run(args, &global),
         Command::Why(args) => why::run(args, &global),
         Command::Report(args) => report::run(args, &global),

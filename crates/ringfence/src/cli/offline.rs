@@ -1,5 +1,6 @@
 //! What the commands that need no daemon begin with: configuration, country data, a fence in memory.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,12 @@ use ringfence_core::hash::Key;
 use super::Global;
 use crate::asn::{AsnData, AsnError};
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
-use crate::control::List;
+use crate::control::{List, listing};
 use crate::country::{CountryData, CountryError};
 use crate::engine::memory::Memory;
-use crate::store::{self, CountryOverride, CountryRule, ListKind, Store, StoreError};
+use crate::store::{
+    self, CountryOverride, CountryRule, ListKind, NameAnswer, NameEntry, Store, StoreError,
+};
 use crate::tables::{self, Generation, Inputs};
 use crate::trust::{Clock, Known, restore};
 
@@ -95,6 +98,10 @@ pub struct Said {
     pub bans: Vec<store::Ban>,
     /// Countries that were allowed or denied.
     pub countries: Vec<CountryOverride>,
+    /// Host names on both lists.
+    pub names: Vec<NameEntry>,
+    /// The addresses that names had last.
+    pub answers: Vec<NameAnswer>,
 }
 
 impl Said {
@@ -128,7 +135,33 @@ impl Said {
         said.bans = store.bans()?;
         said.bans.retain(|ban| ban.until > now);
         said.countries = store.countries()?;
+        said.names = store.listed_names()?;
+        said.names
+            .retain(|entry| entry.expires.is_none_or(|expires| expires > now));
+        said.answers = store.answers()?;
         Ok(said)
+    }
+
+    /// The host names on one list, with the addresses that they had last.
+    pub fn listed_names(&self, list: List) -> Vec<listing::ShownName> {
+        let kind = ListKind::from(list);
+        let names = self.names.iter().filter(|entry| entry.list == kind);
+        let last = self.last(false);
+        let shown = names.map(|entry| listing::ShownName {
+            entry: entry.clone(),
+            addresses: last.get(&entry.name).cloned().unwrap_or_default(),
+            seconds: None,
+            failure: None,
+        });
+        shown.collect()
+    }
+
+    /// The addresses that names had last: of trunks where `sip`, else of hosts on lists.
+    pub(super) fn last(&self, sip: bool) -> BTreeMap<String, Vec<IpAddr>> {
+        let answers = self.answers.iter().filter(|answer| answer.sip == sip);
+        answers
+            .map(|answer| (answer.name.clone(), answer.addresses.clone()))
+            .collect()
     }
 
     /// The entries of one list.
@@ -146,8 +179,8 @@ impl Said {
             .any(|ban| IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip)))
     }
 
-    /// The same as inputs of a policy.
-    pub fn inputs(&self) -> Inputs {
+    /// The same as inputs of a policy, with the addresses that names had last.
+    pub fn inputs(&self, config: &Config) -> Inputs {
         let ranges = self.entries.iter().filter_map(|entry| {
             let range = AddressRange::new(entry.first, entry.last).ok()?;
             Some((entry.list, range))
@@ -156,11 +189,14 @@ impl Said {
             let country = Country::from_code(&said.code)?;
             Some((country, said.rule == CountryRule::Allow))
         });
-        Inputs {
+        let mut inputs = Inputs {
             operator: ranges.collect(),
             countries: countries.collect(),
+            resolved: self.last(true),
             ..Inputs::default()
-        }
+        };
+        inputs.named = tables::named(config, &inputs, &self.names, &self.last(false), &[]);
+        inputs
     }
 }
 

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use super::offline::Said;
 use super::{Format, Global, terminal};
 use crate::config::{Config, Period};
-use crate::control::{Answer, Change, ControlError, Request, ask, listing, report, trust, why};
+use crate::control::{
+    Answer, Change, ControlError, Request, ask, export, listing, report, trust, why,
+};
 use crate::daemon::CONFIG;
 use crate::store::Store;
 
@@ -56,13 +58,40 @@ pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
     let Some(answer) = stored(request, state, &config)? else {
         return Err(error);
     };
+    told_stored();
+    // Whoever reads has seen enough.
+    let _ = print(&answer, global.format);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The data of the only answer, by the daemon or the store; what went wrong is an error.
+pub fn first(request: &Request, global: &Global) -> Result<serde_json::Value> {
+    let error = match ask(&socket(global), request) {
+        Ok(mut answers) => {
+            let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
+            let answer = answers.next().unwrap_or_else(|| Err(gone().into()))?;
+            anyhow::ensure!(answer.ok, "{}", answer.text);
+            return Ok(answer.data);
+        }
+        Err(error @ ControlError::NoDaemon(_)) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let config = places(global);
+    let state = global.state.as_ref().unwrap_or(&config.state);
+    match stored(request, state, &config)? {
+        Some(answer) => {
+            told_stored();
+            Ok(answer.data)
+        }
+        None => Err(error.into()),
+    }
+}
+
+fn told_stored() {
     let _ = writeln!(
         io::stderr(),
         "ringfence: no daemon answers; this is what was stored"
     );
-    // Whoever reads has seen enough.
-    let _ = print(&answer, global.format);
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What the store answers; None where that takes a daemon.
@@ -71,13 +100,32 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
     let store = || Store::read(state);
     Ok(match request {
         Request::Bans => Some(listing::bans(Said::of(state)?.bans.iter())),
+        Request::ExportBans { unproved } => {
+            let said = Said::of(state)?;
+            let trust = store()?.map(|store| store.trust()).transpose()?;
+            let inputs = said.inputs(config);
+            Some(export::stored(
+                &said.bans,
+                &trust.unwrap_or_default(),
+                config,
+                &inputs,
+                *unproved,
+                now,
+            ))
+        }
         Request::Country { code: None, .. } => {
             Some(listing::countries(&Said::of(state)?.countries))
         }
         Request::List {
             list,
             change: Change::Show,
-        } => Some(listing::entries(&Said::of(state)?.list(*list))),
+        } => {
+            let said = Said::of(state)?;
+            Some(listing::entries(
+                &said.list(*list),
+                &said.listed_names(*list),
+            ))
+        }
         Request::Trust { forget: None } => {
             let trust = store()?.map(|store| store.trust()).transpose()?;
             let holders = trust::stored(trust.unwrap_or_default(), now);

@@ -77,13 +77,18 @@ pub const TOP: Table = Table {
         open("fraud", "a table"),
         open("audit", "none"),
         open("host", "a table"),
+        open("share", "a table"),
     ],
 };
 
 /// An entry of `permit` or `deny` with a comment.
 pub const ENTRY: Table = Table {
     name: "an entry of permit or deny",
-    keys: &[open("address", "required"), open("comment", "none")],
+    keys: &[
+        open("address", "required"),
+        open("comment", "none"),
+        key("private", "false"),
+    ],
 };
 
 /// `[trust]`.
@@ -354,6 +359,18 @@ pub const HOST: Table = Table {
     ],
 };
 
+/// `[share]`.
+pub const SHARE: Table = Table {
+    name: "[share]",
+    keys: &[
+        open("http", "none"),
+        key("allow", "[]"),
+        open("files", "none"),
+        key("proved_only", "true"),
+        key("every", "\"30s\""),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -381,6 +398,7 @@ pub const TABLES: &[&Table] = &[
     &FRAUD_CLOSED,
     &AUDIT,
     &HOST,
+    &SHARE,
 ];
 
 impl Table {

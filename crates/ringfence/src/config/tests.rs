@@ -689,6 +689,7 @@ fn a_default_that_is_written_is_a_default() {
         &keys::AGI,
         &keys::NOTIFY,
         &keys::AUDIT,
+        &keys::SHARE,
     ] {
         same(table.name, table);
     }

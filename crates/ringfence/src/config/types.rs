@@ -11,12 +11,14 @@ use super::audit::Audit;
 use super::countries::CountryCode;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
+use super::listed::ListName;
 use super::mistake::Position;
 use super::name::Host;
 use super::nfqueue::{EngineChoice, Nfqueue};
 use super::notify::Notify;
 use super::rate::{Rate, Threshold};
 use super::service::Service;
+use super::share::Share;
 use super::user::{Tripwire, User};
 use super::words::{Admission, Mode};
 use crate::logs::Settings;
@@ -40,8 +42,12 @@ pub struct Config {
     pub asn: Asn,
     /// Sources that always pass, unless denied.
     pub permit: Vec<ListEntry>,
+    /// Hosts that always pass from the addresses that they have at the moment; at most 64.
+    pub permit_names: Vec<ListName>,
     /// Sources that never pass, at any port.
     pub deny: Vec<ListEntry>,
+    /// Hosts that never pass from the addresses that they have at the moment; at most 64.
+    pub deny_names: Vec<ListName>,
     /// Whether private and link-local sources are permitted on interfaces with a route to them.
     pub permit_private: bool,
     /// Destination addresses that are guarded; empty for all.
@@ -86,6 +92,8 @@ pub struct Config {
     pub audit: Option<Audit>,
     /// The host's firewall.
     pub host: HostFirewall,
+    /// What others are given.
+    pub share: Share,
 }
 
 /// Emergency numbers of most of the world.
@@ -103,7 +111,9 @@ impl Default for Config {
             country_db: None,
             asn: Asn::default(),
             permit: Vec::new(),
+            permit_names: Vec::new(),
             deny: Vec::new(),
+            deny_names: Vec::new(),
             permit_private: true,
             protect: Vec::new(),
             tripwires: Vec::new(),
@@ -126,6 +136,7 @@ impl Default for Config {
             fraud: Fraud::default(),
             audit: None,
             host: HostFirewall::default(),
+            share: Share::default(),
         }
     }
 }

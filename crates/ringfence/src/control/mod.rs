@@ -1,6 +1,8 @@
 //! How the command line and the daemon speak: one request and its answers, each a line of JSON, over a Unix socket that
 //! only root may open.
 
+/// Bans for others.
+pub mod export;
 /// What is told of bans, lists and countries.
 pub mod listing;
 /// The report of what was dropped.
@@ -65,6 +67,13 @@ pub enum Request {
     },
     /// The bans.
     Bans,
+    /// The bans that others may use.
+    ExportBans {
+        /// Also those on evidence that may be forged.
+        unproved: bool,
+    },
+    /// What was passed and dropped, by service and reason.
+    ExportCounts,
     /// Who is trusted.
     Trust {
         /// An address to forget; None shows all.

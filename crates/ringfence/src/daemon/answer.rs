@@ -40,6 +40,8 @@ impl Daemon {
             Request::Ban { address, seconds } => self.ban(address, *seconds),
             Request::Unban { address } => self.unban(address),
             Request::Bans => self.show_bans(),
+            Request::ExportBans { unproved } => self.export_bans(*unproved),
+            Request::ExportCounts => self.export_counts(),
             Request::Trust { forget: None } => self.show_trust(),
             Request::Trust {
                 forget: Some(address),

@@ -8,7 +8,7 @@ use ringfence_core::country::Country;
 use serde_json::json;
 
 use super::state::Daemon;
-use crate::config::AddressRange;
+use crate::config::{AddressRange, Host, listed};
 use crate::control::{Answer, Change, List, listing};
 use crate::store::{Added, CountryRule, ListEntry, ListKind};
 
@@ -21,13 +21,19 @@ impl Daemon {
                 .map_err(|wrong| anyhow!("{wrong}"))
         };
         match change {
-            Change::Show => Ok(listing::entries(&self.store.entries(kind)?)),
+            Change::Show => Ok(listing::entries(
+                &self.store.entries(kind)?,
+                &self.shown_names(kind)?,
+            )),
             Change::Add {
                 range,
                 comment,
                 seconds,
             } => {
-                let range = parse(range)?;
+                let range = match listed(range).map_err(|wrong| anyhow!("{wrong}"))? {
+                    Host::Range(range) => range,
+                    Host::Name(host) => return self.add_name(kind, host, comment, *seconds),
+                };
                 let now = Timestamp::now();
                 let expires = seconds
                     .map(|s| now.checked_add(Duration::from_secs(s)))
@@ -99,7 +105,10 @@ impl Daemon {
                 ))
             }
             Change::Remove { range } => {
-                let range = parse(range)?;
+                let range = match listed(range).map_err(|wrong| anyhow!("{wrong}"))? {
+                    Host::Range(range) => range,
+                    Host::Name(host) => return self.remove_name(kind, &host),
+                };
                 let removed = self.store.remove_entry(kind, range.first(), range.last())?;
                 self.apply(self.config.clone(), false)?;
                 let what = if removed { "is no longer" } else { "was not" };
@@ -141,7 +150,7 @@ impl Daemon {
     }
 }
 
-fn kind_name(kind: ListKind) -> &'static str {
+pub(super) fn kind_name(kind: ListKind) -> &'static str {
     match kind {
         ListKind::Permit => "permit",
         ListKind::Deny => "deny",

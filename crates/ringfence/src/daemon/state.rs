@@ -21,11 +21,12 @@ use super::event::Record;
 use super::guarded::Guarded;
 use super::host::Host;
 use super::options::Options;
+use super::resolved::Resolved;
 use super::seldom::Seldom;
+use super::share::Share;
 use super::survey::Desk;
 use super::systems;
 use super::trial::Trial;
-use super::trunks::Trunks;
 use super::trust::Trust;
 use super::witness::Witness;
 use crate::asn::AsnData;
@@ -53,7 +54,7 @@ pub struct Daemon {
     pub(super) store: Store,
     pub(super) watch: Watch,
     pub(super) names: Names,
-    pub(super) trunks: Trunks,
+    pub(super) resolved: Resolved,
     pub(super) generation: u64,
     pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places.
@@ -64,6 +65,7 @@ pub struct Daemon {
     pub(super) trust: Trust,
     pub(super) logged: Seldom,
     pub(super) beside: Beside,
+    pub(super) share: Share,
     pub(super) asterisk: Asterisk,
     pub(super) host: Host,
     pub(super) opinions: Desk,
@@ -132,7 +134,7 @@ impl Daemon {
             store,
             watch,
             names: Names::default(),
-            trunks: Trunks::new(),
+            resolved: Resolved::new(),
             generation: 0,
             trial: Trial::None,
             guarded: Vec::new(),
@@ -141,6 +143,7 @@ impl Daemon {
             trust,
             logged: Seldom::default(),
             beside: Beside::new(),
+            share: Share::new(),
             asterisk,
             host: Host::default(),
             opinions: Desk::default(),
@@ -155,8 +158,7 @@ impl Daemon {
             complaint: String::new(),
         };
         let config = daemon.config.clone();
-        daemon.trunks.keep(&config);
-        daemon.trunks.begin().await;
+        daemon.begin_names().await?;
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {
@@ -229,12 +231,14 @@ impl Daemon {
                         .collect(),
                     ..inputs.clone()
                 };
+                let waiting = trial.waiting().map(str::to_owned).collect::<Vec<_>>();
                 let trial = tables::compile(&config, &trial)?;
                 super::lockout::check(
                     trial,
                     data.compile()?,
                     self.fence.key(),
                     self.watch.routes(),
+                    &waiting,
                 )?;
             }
             self.check_host(&config, &inputs, &data)?;
@@ -267,8 +271,8 @@ impl Daemon {
         self.generation = inputs.generation;
         self.names = words;
         self.systems = systems;
-        self.trunks.keep(&config);
         self.config = config;
+        self.keep_names()?;
         let old = std::mem::take(&mut self.guarded);
         let known = |name: &str| old.iter().find(|known| known.name == name).cloned();
         self.guarded = names
@@ -276,6 +280,7 @@ impl Daemon {
             .map(|name| known(&name).unwrap_or_else(|| Guarded::new(name)))
             .collect();
         self.beside.keep(&self.config);
+        self.share.keep(&self.config.share);
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
@@ -309,10 +314,9 @@ impl Daemon {
         Ok(names)
     }
 
-    fn inputs(&self, config: &Config, names: &[String]) -> Result<Inputs> {
+    fn inputs(&mut self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
-            resolved: self.trunks.addresses(),
             enforce_until: self.trial.end(),
             generation: self.generation + 1,
             ..Inputs::default()
@@ -341,6 +345,7 @@ impl Daemon {
                 }
             }
         }
+        self.resolve(config, &mut inputs)?;
         Ok(inputs)
     }
 
@@ -401,10 +406,17 @@ impl Daemon {
         }
         // Each is done, whatever becomes of the others.
         self.tend_host();
-        let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
+        let done = [
+            self.scan_bans(),
+            self.sweep_trust(),
+            self.keep_summaries(),
+            self.tend_share(),
+        ];
         done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();
-        if !self.store.expire_entries(Timestamp::now())?.is_empty() {
+        let now = Timestamp::now();
+        let ended = self.store.expire_entries(now)?.len() + self.store.expire_names(now)?.len();
+        if ended != 0 {
             self.apply(self.config.clone(), false)?;
         }
         Ok(())

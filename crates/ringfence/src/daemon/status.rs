@@ -82,8 +82,8 @@ impl Daemon {
         } else {
             "would have been dropped"
         };
-        let (trunks, trunk_data) = self.trunks.status();
-        for line in trunks {
+        let (names, trunk_data, name_data) = self.resolved.status();
+        for line in names {
             text.push_str(&format!("{line}\n"));
         }
         text.push_str(&format!(
@@ -168,6 +168,11 @@ impl Daemon {
         if let Some(line) = line {
             text.push_str(&format!("\n{line}"));
         }
+        let share = self.share_status();
+        if let Some((line, _)) = &share {
+            text.push_str(&format!("\n{line}"));
+        }
+        let share = share.map(|(_, data)| data);
         let (lines, beside) = self.beside_status();
         for line in lines {
             text.push_str(&format!("\n{line}"));
@@ -180,6 +185,7 @@ impl Daemon {
                 "engine": self.fence.name(),
                 "remarks": self.fence.remarks(),
                 "generation": self.generation, "interfaces": interfaces, "trunks": trunk_data,
+                "names": name_data,
                 "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
                 "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),
                 "countries": countries,
@@ -193,7 +199,7 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust, "beside": beside, "host": host,
+                "trust": trust, "beside": beside, "host": host, "share": share,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))

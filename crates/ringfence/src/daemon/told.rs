@@ -41,7 +41,7 @@ impl Daemon {
         Ok(report::report(
             &self.store,
             &self.config,
-            &self.trunks.addresses(),
+            &self.resolved.trunks(),
             Duration::from_secs(seconds),
             Timestamp::now(),
         )?)

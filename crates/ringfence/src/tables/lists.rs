@@ -150,12 +150,13 @@ pub(super) fn compile(config: &Config, inputs: &Inputs) -> BTreeMap<Prefix, List
     for entry in &config.deny {
         lists.add_range(&entry.range, list_flags::DENIED);
     }
-    for (kind, range) in &inputs.operator {
-        let flag = match kind {
-            ListKind::Permit => list_flags::PERMITTED,
-            ListKind::Deny => list_flags::DENIED,
-        };
-        lists.add_range(range, flag);
+    for (kind, flag) in [
+        (ListKind::Permit, list_flags::PERMITTED),
+        (ListKind::Deny, list_flags::DENIED),
+    ] {
+        for range in inputs.ranges(kind) {
+            lists.add_range(&range, flag);
+        }
     }
     for host in config.trunks.iter().flat_map(|trunk| &trunk.hosts) {
         match host {

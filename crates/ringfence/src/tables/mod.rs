@@ -2,6 +2,7 @@
 
 mod admission;
 mod lists;
+mod named;
 mod policy;
 mod signatures;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::signature::Stats;
 use crate::store::ListKind;
 
 pub use lists::{Prefix, address, ip, longest, subject};
+pub use named::{Named, named};
 pub use policy::countries;
 pub use trust::{FAILURE, threshold};
 
@@ -70,6 +72,8 @@ pub struct Inputs {
     pub operator: Vec<(ListKind, AddressRange)>,
     /// Countries allowed (`true`) or denied by command, over the file's list.
     pub countries: Vec<(Country, bool)>,
+    /// The names on the lists, with what they stand for.
+    pub named: Vec<Named>,
     /// What the host names of trunks stand for.
     pub resolved: BTreeMap<String, Vec<IpAddr>>,
     /// Private nets, by the place of the interface that has a route to them.

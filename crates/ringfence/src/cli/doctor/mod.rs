@@ -9,6 +9,7 @@ mod host;
 mod kinds;
 mod links;
 mod logs;
+mod names;
 mod notices;
 mod rivals;
 
@@ -70,6 +71,8 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let own = net::own_addresses(&interfaces);
     let leaks = runtime.block_on(leak::look(&config, &own));
     findings.extend(leaks.into_iter().map(told));
+    let listed = offline::Said::read(global, &config).names;
+    findings.extend(runtime.block_on(names::look(&config, &listed)));
     findings.extend(runtime.block_on(parts(&config)));
     let mut out = io::stdout().lock();
     show(&mut out, global.format, &findings)?;
