@@ -50,7 +50,7 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
-    let inputs = said.inputs(&config);
+    let inputs = said.inputs(&config)?;
     let mut memory = offline::memory(global, &config, &inputs)?;
     let mut trust = offline::Trust::read(global, &config);
     let explain = |memory: &mut Memory, now, link, frame: &[u8]| {

@@ -43,7 +43,7 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
-    let inputs = said.inputs(&config);
+    let inputs = said.inputs(&config)?;
     let mut known = Known {
         memory: offline::memory(global, &config, &inputs)?,
         trusted: Trusted::read(global, &config),

@@ -180,7 +180,10 @@ impl Said {
     }
 
     /// The same as inputs of a policy, with the addresses that names had last.
-    pub fn inputs(&self, config: &Config) -> Inputs {
+    ///
+    /// # Errors
+    /// When the data of autonomous systems cannot be read.
+    pub fn inputs(&self, config: &Config) -> Result<Inputs, AsnError> {
         let ranges = self.entries.iter().filter_map(|entry| {
             let range = AddressRange::new(entry.first, entry.last).ok()?;
             Some((entry.list, range))
@@ -193,10 +196,11 @@ impl Said {
             operator: ranges.collect(),
             countries: countries.collect(),
             resolved: self.last(true),
+            networks: Inputs::networks(config, &systems(config)?),
             ..Inputs::default()
         };
         inputs.named = tables::named(config, &inputs, &self.names, &self.last(false), &[]);
-        inputs
+        Ok(inputs)
     }
 }
 

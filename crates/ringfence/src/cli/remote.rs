@@ -103,7 +103,7 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
         Request::ExportBans { unproved } => {
             let said = Said::of(state)?;
             let trust = store()?.map(|store| store.trust()).transpose()?;
-            let inputs = said.inputs(config);
+            let inputs = said.inputs(config)?;
             Some(export::stored(
                 &said.bans,
                 &trust.unwrap_or_default(),

@@ -53,7 +53,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let settings = ask::settings(&config)?;
     let said = Said::read(global, &config);
     let known = known(global, &config);
-    let mut inputs = said.inputs(&policy);
+    let mut inputs = said.inputs(&policy)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

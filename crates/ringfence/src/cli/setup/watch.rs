@@ -129,7 +129,7 @@ fn beside(time: Duration, global: &Global, config: &Config) -> anyhow::Result<Wa
         .enable_all()
         .build()?;
     let said = Said::read(global, config);
-    let mut inputs = said.inputs(config);
+    let mut inputs = said.inputs(config)?;
     let (interfaces, routes) = runtime.block_on(async {
         places(config, &mut inputs).await;
         let hosts = config.trunks.iter().flat_map(|trunk| &trunk.hosts);
