@@ -20,6 +20,8 @@ pub mod daemon;
 pub mod demo;
 /// The places that judge packets.
 pub mod engine;
+/// Downloads over HTTP.
+pub mod fetch;
 /// Toll fraud: calls beyond what an endpoint usually makes.
 pub mod fraud;
 /// The firewall of the whole host, in nftables.
