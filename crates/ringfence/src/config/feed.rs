@@ -281,7 +281,11 @@ mod tests {
             assert!(wrong.fix().contains("$.data[*].ip"), "{text}");
         }
         assert!("$[*]".repeat(2).parse::<JsonPath>().is_err());
-        assert!(format!("${}", "[*]".repeat(17)).parse::<JsonPath>().is_err());
+        assert!(
+            format!("${}", "[*]".repeat(17))
+                .parse::<JsonPath>()
+                .is_err()
+        );
         assert_eq!("3".parse::<Column>().unwrap(), Column::Number(3));
         assert_eq!("ip".parse::<Column>().unwrap(), Column::Name("ip".into()));
         for text in ["", "0", "257"] {
@@ -293,7 +297,10 @@ mod tests {
     fn nobody_is_asked_more_often_than_allowed_by_default() {
         for kind in FeedKind::ALL {
             let terms = kind.terms();
-            assert!(terms.least <= terms.interval && terms.interval < terms.expiry, "{kind}");
+            assert!(
+                terms.least <= terms.interval && terms.interval < terms.expiry,
+                "{kind}"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use super::agi::Agi;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
+use super::feed::Feed;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
 use super::mistake::Position;
@@ -61,6 +62,8 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     /// Sources that carry others' traffic.
     pub proxies: Vec<Proxy>,
+    /// Threat lists that others keep, at most 64.
+    pub feeds: Vec<Feed>,
     /// What is guarded; 1 to 31.
     pub services: Vec<Service>,
     /// The signatures in use.
@@ -111,6 +114,7 @@ impl Default for Config {
             ban: Ban::default(),
             trunks: Vec::new(),
             proxies: Vec::new(),
+            feeds: Vec::new(),
             services: vec![Service::sip(Admission::Anyone)],
             signatures: Signatures::default(),
             own_signatures: Vec::new(),

@@ -240,7 +240,16 @@ mod tests {
         assert_eq!(whose("203.0.113.6"), None);
         assert_eq!(whose("2001:db8::5"), Some(Whose::Solicited));
         assert_eq!(whose("2001:db8::6"), None);
-        for text in ["10.1.2.3", "100.64.0.1", "127.0.0.1", "239.1.1.1", "255.255.255.255", "fe80::1", "::1", "fd00::1"] {
+        for text in [
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "239.1.1.1",
+            "255.255.255.255",
+            "fe80::1",
+            "::1",
+            "fd00::1",
+        ] {
             assert_eq!(whose(text), Some(Whose::Reserved), "{text}");
         }
         assert_eq!(belongings.ours().count(), 3);

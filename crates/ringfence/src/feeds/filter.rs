@@ -171,11 +171,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn nets(all: &[&str]) -> Nets {
-        all.iter().map(|text| text.parse::<IpNet>().unwrap()).collect()
+        all.iter()
+            .map(|text| text.parse::<IpNet>().unwrap())
+            .collect()
     }
 
     fn belongings(all: &[(&str, Whose)]) -> Belongings {
-        Belongings::new(all.iter().map(|(text, whose)| (text.parse().unwrap(), *whose)))
+        Belongings::new(
+            all.iter()
+                .map(|(text, whose)| (text.parse().unwrap(), *whose)),
+        )
     }
 
     fn used(list: &Nets, belongings: &Belongings) -> (Vec<String>, LeftOut) {
@@ -205,7 +210,10 @@ mod tests {
             "fe80::/64",
         ]);
         let (used, left_out) = used(&list, &belongings);
-        assert_eq!(used, ["198.51.100.8/32", "203.0.113.0/25", "2001:db8::6/128"]);
+        assert_eq!(
+            used,
+            ["198.51.100.8/32", "203.0.113.0/25", "2001:db8::6/128"]
+        );
         let counts: Vec<_> = left_out
             .counts
             .iter()
@@ -213,7 +221,13 @@ mod tests {
             .collect();
         assert_eq!(
             counts,
-            [("permitted", 1), ("trunk", 1), ("registered", 1), ("reserved", 4), ("wide", 2)]
+            [
+                ("permitted", 1),
+                ("trunk", 1),
+                ("registered", 1),
+                ("reserved", 4),
+                ("wide", 2)
+            ]
         );
         assert_eq!((left_out.total(), left_out.ours()), (9, 3));
         assert!(left_out.examples.contains(&(
@@ -224,7 +238,8 @@ mod tests {
 
     #[test]
     fn half_the_internet_is_refused_whole() {
-        let most: Nets = (1_u8..=9).chain(11..=66)
+        let most: Nets = (1_u8..=9)
+            .chain(11..=66)
             .map(|first| IpNet::new([first, 0, 0, 0].into(), 8).unwrap())
             .collect();
         let error = filter(&most, &belongings(&[]), |_| {}).unwrap_err();

@@ -107,7 +107,9 @@ pub fn merge(
 ) -> (Merged, Vec<Result<LeftOut, FeedError>>) {
     let mut merged = Merged::default();
     let mut reports = Vec::with_capacity(parts.len());
-    merged.v4.reserve(parts.iter().map(|part| part.nets.hosts.len()).sum());
+    merged
+        .v4
+        .reserve(parts.iter().map(|part| part.nets.hosts.len()).sum());
     for part in parts {
         let before = (merged.v4.len(), merged.v6.len());
         let report = filter(part.nets, belongings, |net| {
@@ -304,11 +306,7 @@ impl Merged {
 
 /// Of sorted entries keeps those that say something that no earlier or wider one says: of one range the strongest, and
 /// in a wider one only what is stronger.
-fn sieve<T: Copy>(
-    entries: &mut Vec<T>,
-    tag: impl Fn(&T) -> u32,
-    holds: impl Fn(&T, &T) -> bool,
-) {
+fn sieve<T: Copy>(entries: &mut Vec<T>, tag: impl Fn(&T) -> u32, holds: impl Fn(&T, &T) -> bool) {
     let mut around: Vec<T> = Vec::new();
     entries.retain(|entry| {
         while around.last().is_some_and(|outer| !holds(outer, entry)) {

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn nets(all: &[&str]) -> Nets {
-    all.iter().map(|text| text.parse::<IpNet>().unwrap()).collect()
+    all.iter()
+        .map(|text| text.parse::<IpNet>().unwrap())
+        .collect()
 }
 
 fn merged(lists: &[(FeedAction, &Nets)]) -> Merged {
@@ -57,9 +59,15 @@ fn the_strongest_action_wins_and_nothing_is_said_twice() {
         ]
     );
     let find = |text: &str| all.find(text.parse().unwrap()).map(shown);
-    assert_eq!(find("198.51.100.9").as_deref(), Some("198.51.100.9/32 deny 3"));
+    assert_eq!(
+        find("198.51.100.9").as_deref(),
+        Some("198.51.100.9/32 deny 3")
+    );
     assert_eq!(find("198.51.100.8").as_deref(), Some("198.51.0.0/16 ban 2"));
-    assert_eq!(find("2001:db8:1::5").as_deref(), Some("2001:db8:1::/48 deny 3"));
+    assert_eq!(
+        find("2001:db8:1::5").as_deref(),
+        Some("2001:db8:1::/48 deny 3")
+    );
     assert_eq!(find("2001:db9::"), None);
     assert_eq!(find("203.0.113.10"), None);
     let first = merged(&[(FeedAction::Ban, &one), (FeedAction::Ban, &one)]);
@@ -74,7 +82,10 @@ fn a_whole_24_is_one_entry_and_each_takes_eight_bytes() {
     let around = nets(&["198.51.100.0/24", "203.0.113.1/32"]);
     let all = merged(&[(FeedAction::Deny, &all), (FeedAction::Score, &around)]);
     let entries: Vec<_> = all.iter().map(shown).collect();
-    assert_eq!(entries, ["198.51.100.0/24 deny 1", "203.0.113.1/32 score 2"]);
+    assert_eq!(
+        entries,
+        ["198.51.100.0/24 deny 1", "203.0.113.1/32 score 2"]
+    );
     assert_eq!(all.memory(), 16);
 }
 
@@ -83,11 +94,18 @@ fn the_difference_is_what_is_to_be_written_and_taken_away() {
     let old = nets(&["198.51.100.1/32", "198.51.100.2/32", "2001:db8::/64"]);
     let new = nets(&["198.51.100.2/32", "198.51.100.3/32", "2001:db8::/64"]);
     let old = merged(&[(FeedAction::Ban, &old)]);
-    let new = merged(&[(FeedAction::Deny, &nets(&["2001:db8::/64"])), (FeedAction::Ban, &new)]);
+    let new = merged(&[
+        (FeedAction::Deny, &nets(&["2001:db8::/64"])),
+        (FeedAction::Ban, &new),
+    ]);
     let added: Vec<_> = new.added(&old).map(shown).collect();
     assert_eq!(
         added,
-        ["198.51.100.2/32 ban 2", "198.51.100.3/32 ban 2", "2001:db8::/64 deny 1"]
+        [
+            "198.51.100.2/32 ban 2",
+            "198.51.100.3/32 ban 2",
+            "2001:db8::/64 deny 1"
+        ]
     );
     let removed: Vec<_> = new.removed(&old).map(shown).collect();
     assert_eq!(removed, ["198.51.100.1/32 ban 1"]);
@@ -96,12 +114,20 @@ fn the_difference_is_what_is_to_be_written_and_taken_away() {
 
 #[test]
 fn what_became_ours_is_noticed() {
-    let all = merged(&[(FeedAction::Deny, &nets(&["198.51.100.0/24", "2001:db8::/48"]))]);
+    let all = merged(&[(
+        FeedAction::Deny,
+        &nets(&["198.51.100.0/24", "2001:db8::/48"]),
+    )]);
     let ours = |text: &str| {
         let range = text.parse().unwrap();
         all.holds_ours(&Belongings::new([(range, super::super::Whose::Registered)]))
     };
-    for text in ["198.51.100.7", "198.51.0.0/16", "2001:db8::5", "2001:db8::/32"] {
+    for text in [
+        "198.51.100.7",
+        "198.51.0.0/16",
+        "2001:db8::5",
+        "2001:db8::/32",
+    ] {
         assert!(ours(text), "{text}");
     }
     for text in ["198.51.101.0", "198.51.99.255", "2001:db8:1::5"] {
@@ -113,7 +139,8 @@ type List = Vec<(u32, u8)>;
 
 fn list() -> impl Strategy<Value = List> {
     // Few bits, so that entries meet.
-    let address = (0..4_u32, 0..4_u32, 0..8_u32).prop_map(|(a, b, c)| 0x2d00_0000 | a << 20 | b << 8 | c);
+    let address =
+        (0..4_u32, 0..4_u32, 0..8_u32).prop_map(|(a, b, c)| 0x2d00_0000 | a << 20 | b << 8 | c);
     proptest::collection::vec((address, 8..=32_u8), 0..30)
 }
 

@@ -8,7 +8,6 @@
 
 mod about;
 mod belongs;
-mod crowdsec;
 mod dated;
 mod error;
 mod filter;
@@ -16,12 +15,8 @@ mod merged;
 mod nets;
 mod parse;
 pub mod provider;
-mod set;
 mod store;
 pub mod update;
-
-#[cfg(test)]
-mod tests;
 
 pub use about::About;
 pub use belongs::{Belongings, Whose};
@@ -29,7 +24,7 @@ pub use error::FeedError;
 pub use filter::{Caught, LeftOut};
 pub use merged::{FeedEntry, Merged, Part, merge};
 pub use nets::Nets;
-pub use set::{Held, Set};
-pub use store::Shelf;
+
+pub use store::{Good, Shelf};
 
 pub use crate::config::FeedAction;

@@ -47,8 +47,7 @@ impl Nets {
         self.hosts.dedup();
         if !self.v4.is_empty() {
             let nets = &self.v4;
-            self.hosts
-                .retain(|host| holder(nets, *host).is_none());
+            self.hosts.retain(|host| holder(nets, *host).is_none());
         }
         self.hosts.shrink_to_fit();
         self.v4.shrink_to_fit();
@@ -91,7 +90,9 @@ impl Nets {
     pub fn iter(&self) -> impl Iterator<Item = IpNet> {
         let hosts = self.hosts.iter().map(|host| host_net(*host));
         let v4 = self.v4.iter().copied().map(IpNet::V4);
-        hosts.chain(v4).chain(self.v6.iter().copied().map(IpNet::V6))
+        hosts
+            .chain(v4)
+            .chain(self.v6.iter().copied().map(IpNet::V6))
     }
 }
 
@@ -122,7 +123,9 @@ mod tests {
     use super::*;
 
     pub(crate) fn nets(all: &[&str]) -> Nets {
-        all.iter().map(|text| text.parse::<IpNet>().unwrap()).collect()
+        all.iter()
+            .map(|text| text.parse::<IpNet>().unwrap())
+            .collect()
     }
 
     #[test]
@@ -140,14 +143,28 @@ mod tests {
         let all: Vec<_> = nets.iter().map(|net| net.to_string()).collect();
         assert_eq!(
             all,
-            ["198.51.100.1/32", "192.0.2.0/24", "2001:db8::/32", "2001:db9::1/128"]
+            [
+                "198.51.100.1/32",
+                "192.0.2.0/24",
+                "2001:db8::/32",
+                "2001:db9::1/128"
+            ]
         );
         let find = |text: &str| nets.find(text.parse().unwrap()).map(|net| net.to_string());
         assert_eq!(find("192.0.2.9").as_deref(), Some("192.0.2.0/24"));
         assert_eq!(find("198.51.100.1").as_deref(), Some("198.51.100.1/32"));
-        assert_eq!(find("::ffff:198.51.100.1").as_deref(), Some("198.51.100.1/32"));
+        assert_eq!(
+            find("::ffff:198.51.100.1").as_deref(),
+            Some("198.51.100.1/32")
+        );
         assert_eq!(find("2001:db8:ffff::1").as_deref(), Some("2001:db8::/32"));
-        for text in ["192.0.1.255", "192.0.3.0", "198.51.100.2", "2001:db7::", "2001:db9::2"] {
+        for text in [
+            "192.0.1.255",
+            "192.0.3.0",
+            "198.51.100.2",
+            "2001:db7::",
+            "2001:db9::2",
+        ] {
             assert_eq!(find(text), None, "{text}");
         }
     }
