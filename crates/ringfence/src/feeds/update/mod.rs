@@ -100,3 +100,6 @@ fn ask(feed: &Feed, url: &str, key: Option<&Secret>) -> Ask {
         None => ask,
     }
 }
+
+#[cfg(test)]
+mod tests;
