@@ -13,6 +13,7 @@ use super::offline::Said;
 use super::trusted::Trusted;
 use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
+use crate::control::feeds::stored_with;
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
 use crate::country::country_name;
@@ -44,6 +45,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut known = Known {
         memory: offline::memory(global, &config, &said.inputs())?,
         trusted: Trusted::read(global, &config),
+        state: global.state.clone().unwrap_or_else(|| config.state.clone()),
         config,
         said,
         now: 0,
@@ -120,6 +122,7 @@ struct Answer {
 
 struct Known {
     config: Config,
+    state: std::path::PathBuf,
     said: Said,
     trusted: Trusted,
     memory: Memory,
@@ -240,6 +243,12 @@ impl Known {
                     "expires": entry.expires.map(|at| at.to_string()),
                 }));
             }
+        }
+        let now = jiff::Timestamp::now();
+        for (name, net, action) in stored_with(&self.config, &self.state, ip, now) {
+            found.push(json!({
+                "list": "feed", "range": net.to_string(), "comment": format!("{name} ({action})"),
+            }));
         }
         for ban in &self.said.bans {
             let net = ipnet::IpNet::new(ban.address, ban.prefix_len);

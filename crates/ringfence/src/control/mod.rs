@@ -1,6 +1,8 @@
 //! How the command line and the daemon speak: one request and its answers, each a line of JSON, over a Unix socket that
 //! only root may open.
 
+/// What is told of threat lists.
+pub mod feeds;
 /// What is told of bans, lists and countries.
 pub mod listing;
 /// The report of what was dropped.
@@ -19,6 +21,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::store::ListKind;
+
+pub use feeds::FeedRequest;
 
 /// What the command line asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +90,11 @@ pub enum Request {
         code: Option<String>,
         /// True: allow, false: deny, None: forget what was said.
         allow: Option<bool>,
+    },
+    /// Threat lists.
+    Feed {
+        /// What of them.
+        what: FeedRequest,
     },
 }
 

@@ -8,6 +8,7 @@ mod beside;
 mod dialplan;
 mod engine;
 mod event;
+mod feeds;
 mod forget;
 mod fraud;
 mod guarded;
@@ -198,6 +199,11 @@ async fn guard(options: Options) -> Result<()> {
                     error!("after a trunk's address changed: {error:#}");
                 }
             }
+            told = daemon.feeds.heard() => {
+                if let Err(error) = daemon.take_feeds(told) {
+                    daemon.complain(&error);
+                }
+            }
             word = daemon.beside.next() => {
                 if let Err(error) = daemon.take_word(word) {
                     daemon.complain(&error);
@@ -212,6 +218,9 @@ async fn guard(options: Options) -> Result<()> {
                 destroyed = 0;
                 daemon.trunks.ask();
                 if let Err(error) = daemon.tend_pinholes() {
+                    daemon.complain(&error);
+                }
+                if let Err(error) = daemon.tend_feeds() {
                     daemon.complain(&error);
                 }
                 if let Err(error) = daemon.listen_on() {

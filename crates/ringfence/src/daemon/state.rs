@@ -17,6 +17,7 @@ use super::bans::Source;
 use super::beside::Beside;
 use super::engine::{self, Kind};
 use super::event::Record;
+use super::feeds::Feeds;
 use super::guarded::Guarded;
 use super::host::Host;
 use super::options::Options;
@@ -51,6 +52,7 @@ pub struct Daemon {
     pub(super) watch: Watch,
     pub(super) names: Names,
     pub(super) trunks: Trunks,
+    pub(super) feeds: Feeds,
     pub(super) generation: u64,
     pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places.
@@ -129,6 +131,7 @@ impl Daemon {
             watch,
             names: Names::default(),
             trunks: Trunks::new(),
+            feeds: Feeds::new(),
             generation: 0,
             trial: Trial::None,
             guarded: Vec::new(),
@@ -152,6 +155,7 @@ impl Daemon {
         let config = daemon.config.clone();
         daemon.trunks.keep(&config);
         daemon.trunks.begin().await;
+        daemon.feeds.begin(&config);
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {
@@ -175,6 +179,7 @@ impl Daemon {
         }
         self.load_bans()?;
         self.apply(config, true)?;
+        self.begin_feeds()?;
         self.attach()?;
         self.start_host();
         engine::leave_others(&mut *self.fence)?;
@@ -268,6 +273,7 @@ impl Daemon {
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
+        self.feeds.keep(&self.config);
         if !with_countries {
             self.refresh_host();
         }

@@ -172,6 +172,10 @@ impl Daemon {
         for line in lines {
             text.push_str(&format!("\n{line}"));
         }
+        let (lines, feeds) = self.feeds_status();
+        for line in lines {
+            text.push_str(&format!("\n{line}"));
+        }
         let interfaces: Vec<_> = self.guarded.iter().map(Guarded::data).collect();
         Ok(Answer::done(
             text,
@@ -193,7 +197,7 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust, "beside": beside, "host": host,
+                "trust": trust, "beside": beside, "host": host, "feeds": feeds,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))

@@ -22,7 +22,9 @@ impl Daemon {
 
     pub(super) fn why(&mut self, what: &str) -> Result<Answer> {
         self.store_latest()?;
-        Ok(why::why(&self.store, &self.config, what, Timestamp::now())?)
+        let mut answer = why::why(&self.store, &self.config, what, Timestamp::now())?;
+        self.add_feeds(what, &mut answer);
+        Ok(answer)
     }
 
     pub(super) fn report(&mut self, seconds: u64) -> Result<Answer> {

@@ -11,10 +11,12 @@ mod belongs;
 mod dated;
 mod error;
 mod filter;
+mod keeper;
 mod merged;
 mod nets;
 mod parse;
 pub mod provider;
+mod row;
 mod store;
 pub mod update;
 
@@ -22,8 +24,10 @@ pub use about::About;
 pub use belongs::{Belongings, Whose};
 pub use error::FeedError;
 pub use filter::{Caught, LeftOut};
+pub use keeper::{Finished, Keeper, News, Work};
 pub use merged::{FeedEntry, Merged, Part, merge};
 pub use nets::Nets;
+pub use row::{Row, Standing};
 
 pub use store::{Good, Shelf};
 

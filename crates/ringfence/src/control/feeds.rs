@@ -1,0 +1,91 @@
+//! Threat lists as the daemon shows them, or without one the command line.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Answer;
+use super::listing::lines;
+use crate::config::{Config, FeedAction};
+use crate::feeds::{Row, Shelf};
+
+/// What is asked about threat lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeedRequest {
+    /// How each stands.
+    List,
+    /// Have lists fetched now.
+    Update {
+        /// Their names; none for all.
+        names: Vec<String>,
+        /// Believe also one that is empty or much shorter than before.
+        force: bool,
+    },
+    /// Which of them list an address.
+    Show {
+        /// The address.
+        address: String,
+    },
+}
+
+/// How the lists stand.
+pub fn listed(rows: &[Row], now: Timestamp) -> Answer {
+    let text = match rows {
+        [] => "no threat list is configured; [[feed]] in the configuration names one".to_owned(),
+        rows => lines(rows.iter().map(|row| row.line(now))),
+    };
+    Answer::done(text, json!(rows))
+}
+
+/// Which lists have an address, and what it meets for that: nothing where it belongs here.
+pub fn shown(
+    address: IpAddr,
+    found: &[(&str, IpNet, FeedAction)],
+    met: Option<(&str, FeedAction)>,
+) -> Answer {
+    let mut text: Vec<_> = found
+        .iter()
+        .map(|(name, net, action)| format!("{address} is listed by {name} as {net} ({action})"))
+        .collect();
+    match (found, met) {
+        ([], _) => text.push(format!("{address} is on no threat list")),
+        (_, Some((name, action))) => text.push(format!("it meets {action} of {name}")),
+        (_, None) => text.push("it is left out, since it belongs here".to_owned()),
+    }
+    let data = found.iter().map(
+        |(name, net, action)| json!({ "feed": name, "range": net, "action": action.to_string() }),
+    );
+    Answer::done(
+        lines(text.into_iter()),
+        json!({
+            "address": address, "listed": data.collect::<Vec<_>>(),
+            "met": met.map(|(name, action)| json!({ "feed": name, "action": action.to_string() })),
+        }),
+    )
+}
+
+/// What the shelves below a state directory hold of the lists.
+pub fn stored(config: &Config, state: &std::path::Path, now: Timestamp) -> Answer {
+    let row = |feed| Row::stored(feed, &Shelf::new(state, feed), now);
+    let rows: Vec<_> = config.feeds.iter().map(row).collect();
+    listed(&rows, now)
+}
+
+/// The lists below a state directory that have an address. Those that cannot be read have none.
+pub fn stored_with<'c>(
+    config: &'c Config,
+    state: &std::path::Path,
+    address: IpAddr,
+    now: Timestamp,
+) -> Vec<(&'c str, IpNet, FeedAction)> {
+    let found = config.feeds.iter().filter_map(|feed| {
+        let good = Shelf::new(state, feed).load(feed, now).ok()??;
+        let net = good.nets.find(address)?;
+        Some((feed.name.as_str(), net, feed.action))
+    });
+    found.collect()
+}
