@@ -87,11 +87,10 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
             let address = super::lookup::parse(address).ok_or_else(wrong)?;
             let found = feeds::stored_with(config, state, address, now);
             let met = found.iter().min_by_key(|(.., action)| *action);
-            Some(feeds::shown(
-                address,
-                &found,
-                met.map(|(name, _, action)| (*name, *action)),
-            ))
+            let met = met.map_or(feeds::Met::Nothing, |(name, _, action)| {
+                feeds::Met::Action(name, *action)
+            });
+            Some(feeds::shown(address, &found, &met))
         }
         Request::Country { code: None, .. } => {
             Some(listing::countries(&Said::of(state)?.countries))

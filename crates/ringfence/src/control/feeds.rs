@@ -41,29 +41,44 @@ pub fn listed(rows: &[Row], now: Timestamp) -> Answer {
     Answer::done(text, json!(rows))
 }
 
-/// Which lists have an address, and what it meets for that: nothing where it belongs here.
-pub fn shown(
-    address: IpAddr,
-    found: &[(&str, IpNet, FeedAction)],
-    met: Option<(&str, FeedAction)>,
-) -> Answer {
+/// What becomes of an address that lists have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Met<'a> {
+    /// This, by the list of this name.
+    Action(&'a str, FeedAction),
+    /// Nothing, since it belongs here: why.
+    Ours(&'static str),
+    /// Nothing yet, or not for the network that the lists have.
+    Nothing,
+}
+
+/// Which lists have an address, and what becomes of it.
+pub fn shown(address: IpAddr, found: &[(&str, IpNet, FeedAction)], met: &Met<'_>) -> Answer {
     let mut text: Vec<_> = found
         .iter()
         .map(|(name, net, action)| format!("{address} is listed by {name} as {net} ({action})"))
         .collect();
     match (found, met) {
         ([], _) => text.push(format!("{address} is on no threat list")),
-        (_, Some((name, action))) => text.push(format!("it meets {action} of {name}")),
-        (_, None) => text.push("it is left out, since it belongs here".to_owned()),
+        (_, Met::Action(name, action)) => text.push(format!("it meets {action} of {name}")),
+        (_, Met::Ours(why)) => text.push(format!("it is left out, since it belongs here ({why})")),
+        (_, Met::Nothing) => text.push("nothing becomes of it at this moment".to_owned()),
     }
     let data = found.iter().map(
         |(name, net, action)| json!({ "feed": name, "range": net, "action": action.to_string() }),
     );
+    let (met, left_out) = match met {
+        Met::Action(name, action) => {
+            let met = json!({ "feed": name, "action": action.to_string() });
+            (Some(met), None)
+        }
+        Met::Ours(why) => (None, Some(*why)),
+        Met::Nothing => (None, None),
+    };
     Answer::done(
         lines(text.into_iter()),
         json!({
-            "address": address, "listed": data.collect::<Vec<_>>(),
-            "met": met.map(|(name, action)| json!({ "feed": name, "action": action.to_string() })),
+            "address": address, "listed": data.collect::<Vec<_>>(), "met": met, "left_out": left_out,
         }),
     )
 }

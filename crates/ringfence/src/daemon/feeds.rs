@@ -1,19 +1,15 @@
 //! Threat lists: fetched and merged in threads of their own, and given to the fence by difference.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::state::Daemon;
 use crate::config::{Config, Feed};
-use crate::control::{Answer, FeedRequest, feeds as told};
 use crate::feeds::update::{How, Outcome, update};
 use crate::feeds::{Belongings, FeedError, Finished, Good, Keeper, Merged, News, Shelf, Whose};
 use crate::fetch::Silent;
@@ -39,7 +35,7 @@ pub(super) enum Told {
 
 /// The lists, and the threads that work on them.
 pub(super) struct Feeds {
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
     /// What the fence was given last.
     given: Arc<Merged>,
     sender: mpsc::UnboundedSender<Told>,
@@ -142,7 +138,7 @@ impl Daemon {
                 match (&outcome.result, &outcome.nets) {
                     (Ok(about), Some(_)) => info!("threat list {name}: {} entries", about.entries),
                     (Ok(_), None) => debug!("threat list {name}: nothing new"),
-                    (Err(error), _) => warn!("threat list {name}: {error}"),
+                    (Err(error), _) => warn!("threat list {name}: {}", error.shown()),
                 }
                 let news = self.feeds.keeper.updated(&feed, outcome, now);
                 self.tell_of_feeds(news);
@@ -217,7 +213,7 @@ impl Daemon {
     }
 
     /// Who may not be cut off by any list.
-    fn belongings(&self) -> Result<Belongings> {
+    pub(super) fn belongings(&self) -> Result<Belongings> {
         let clock = self.clock()?;
         let trusted = holders(&self.snapshot()?, &self.trust.known, clock);
         let trusted = trusted.into_iter().map(|holder| {
@@ -242,78 +238,6 @@ impl Daemon {
             let told = Notice::new(NoticeKind::Feed, &notice.0).text(&notice.1);
             self.notify(told);
         }
-    }
-
-    /// Answers about threat lists.
-    pub(super) fn answer_feeds(&mut self, asked: &FeedRequest) -> Result<Answer> {
-        let now = Timestamp::now();
-        match asked {
-            FeedRequest::List => Ok(told::listed(&self.feeds.keeper.rows(), now)),
-            FeedRequest::Update { names, force } => {
-                let woken = self.feeds.keeper.wake(names, *force, now);
-                let woken = woken.map_err(|name| {
-                    anyhow::anyhow!("there is no feed `{name}`; `ringfence feed list` names them")
-                })?;
-                let text = format!("being asked for: {}", woken.join(", "));
-                Ok(Answer::done(text, json!({ "names": woken })))
-            }
-            FeedRequest::Show { address } => {
-                let address: IpAddr = address.parse().with_context(|| {
-                    format!("`{address}` is not an IP address, such as 192.0.2.7")
-                })?;
-                let address = address.to_canonical();
-                let keeper = &self.feeds.keeper;
-                let met = keeper.merged().find(address);
-                let met = met.and_then(|entry| Some((keeper.name(entry.feed)?, entry.action)));
-                Ok(told::shown(address, &keeper.listed(address), met))
-            }
-        }
-    }
-
-    /// Adds to what is told of an address the lists that have it.
-    pub(super) fn add_feeds(&self, what: &str, answer: &mut Answer) {
-        let Ok(address) = what.parse::<IpAddr>() else {
-            return;
-        };
-        let found = self.feeds.keeper.listed(address.to_canonical());
-        for (name, net, action) in &found {
-            answer
-                .text
-                .push_str(&format!("\n  threat list: {name} has {net} ({action})"));
-        }
-        if let Some(data) = answer.data.as_object_mut() {
-            let names: Vec<_> = found.iter().map(|(name, ..)| *name).collect();
-            data.insert("feeds".to_owned(), json!(names));
-        }
-    }
-
-    /// Lines for people, and the same for programs; nothing where no list is configured.
-    pub(super) fn feeds_status(&self) -> (Vec<String>, Value) {
-        let keeper = &self.feeds.keeper;
-        if keeper.is_empty() {
-            return (Vec::new(), Value::Null);
-        }
-        let rows = keeper.rows();
-        let mut standings = BTreeMap::<String, usize>::new();
-        for row in &rows {
-            *standings
-                .entry(format!("{:?}", row.standing).to_lowercase())
-                .or_default() += 1;
-        }
-        let counts: Vec<_> = standings
-            .iter()
-            .map(|(standing, count)| format!("{count} {standing}"))
-            .collect();
-        let line = format!(
-            "threat lists: {} entries of {} feeds ({})",
-            keeper.merged().len(),
-            rows.len(),
-            counts.join(", ")
-        );
-        let data = json!({
-            "entries": keeper.merged().len(), "memory": keeper.memory(), "feeds": rows,
-        });
-        (vec![line], data)
     }
 }
 

@@ -9,6 +9,7 @@ mod dialplan;
 mod engine;
 mod event;
 mod feeds;
+mod feeds_told;
 mod forget;
 mod fraud;
 mod guarded;

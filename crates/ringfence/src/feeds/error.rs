@@ -80,6 +80,13 @@ pub enum FeedError {
 }
 
 impl FeedError {
+    /// The text on one line, in which nothing is left that a terminal obeys, and not much of what a server wrote.
+    pub fn shown(&self) -> String {
+        const MOST: usize = 400;
+        let text: String = self.to_string().chars().take(MOST).collect();
+        crate::terminal::line(&text).into_owned()
+    }
+
     /// How long the server asks to wait.
     pub fn after(&self) -> Option<std::time::Duration> {
         match self {

@@ -1,30 +1,19 @@
 //! When each feed is asked for, what it holds, and what of that people must be told. It starts nothing and has no
 //! clock: the daemon gives it the moment and does the work that it asks for.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::belongs::Belongings;
-use super::filter::{Caught, LeftOut};
-use super::merged::{Merged, Part, merge};
-use super::row::{Row, Standing};
+use super::member::{LONG, Member, after, jittered, pause};
+use super::merged::Merged;
+use super::row::Row;
 use super::update::Outcome;
-use super::{About, FeedError, Good, Nets};
+use super::work::{Finished, News, Work};
+use super::{FeedError, Good};
 use crate::config::{Feed, FeedAction};
-
-/// After a start nothing is asked for before this.
-const FIRST: Duration = Duration::from_secs(5);
-/// Within so long after that the first ones are asked for.
-const SPREAD: Duration = Duration::from_secs(25);
-/// The pause after a first failure; each further one doubles it, up to the interval.
-const RETRY: Duration = Duration::from_secs(300);
-/// A feed that fails for so long is told, or for half of its expiry.
-const LONG: Duration = Duration::from_secs(86_400);
 
 /// All feeds of the configuration.
 #[derive(Debug, Default)]
@@ -35,91 +24,6 @@ pub struct Keeper {
     epoch: u64,
     dirty: bool,
     merging: bool,
-}
-
-#[derive(Debug)]
-struct Member {
-    feed: Feed,
-    nets: Arc<Nets>,
-    about: Option<About>,
-    left_out: LeftOut,
-    /// Why none of it is used, although it was fetched.
-    refused: Option<String>,
-    updating: bool,
-    force: bool,
-    due: Timestamp,
-    failures: u32,
-    failing_since: Option<Timestamp>,
-    error: Option<String>,
-    told_failing: bool,
-    over: bool,
-    told: BTreeSet<(IpNet, Caught)>,
-}
-
-/// Something that people are told once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// A feed cannot be had since then.
-    Failing {
-        /// Its name.
-        name: String,
-        /// Since when.
-        since: Timestamp,
-        /// Why.
-        error: String,
-    },
-    /// Its last good state is over: none of it is used.
-    Over {
-        /// Its name.
-        name: String,
-        /// Why there is no newer one.
-        error: String,
-    },
-    /// It lists what is ours, which is left out.
-    Ours {
-        /// Its name.
-        name: String,
-        /// The entries, some of them, each with why it is ours.
-        entries: Vec<(IpNet, Caught)>,
-    },
-}
-
-/// Lists to be merged, beside the daemon's loop.
-#[derive(Debug)]
-pub struct Work {
-    epoch: u64,
-    parts: Vec<(u16, FeedAction, Arc<Nets>)>,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Finished {
-    epoch: u64,
-    merged: Merged,
-    reports: Vec<Result<LeftOut, FeedError>>,
-}
-
-impl Work {
-    /// Merges; for a million entries it takes about a second.
-    pub fn run(self, belongings: &Belongings) -> Finished {
-        let part =
-            |(feed, action, nets): &(u16, FeedAction, Arc<Nets>)| (*feed, *action, nets.clone());
-        let parts: Vec<_> = self.parts.iter().map(part).collect();
-        let parts: Vec<_> = parts
-            .iter()
-            .map(|(feed, action, nets)| Part {
-                feed: *feed,
-                action: *action,
-                nets,
-            })
-            .collect();
-        let (merged, reports) = merge(&parts, belongings);
-        Finished {
-            epoch: self.epoch,
-            merged,
-            reports,
-        }
-    }
 }
 
 impl Keeper {
@@ -159,7 +63,7 @@ impl Keeper {
                 self.dirty = true;
             }
             Ok(None) => {}
-            Err(error) => member.error = Some(error.to_string()),
+            Err(error) => member.error = Some(error.shown()),
         }
     }
 
@@ -203,7 +107,7 @@ impl Keeper {
         for member in &mut self.members {
             let name = &member.feed.name;
             if names.is_empty() || names.contains(name) {
-                (member.due, member.force) = (now, force);
+                (member.due, member.force, member.asked) = (now, force, true);
                 woken.push(name.clone());
             }
         }
@@ -216,7 +120,7 @@ impl Keeper {
         let Some(member) = self.member(feed) else {
             return news;
         };
-        member.updating = false;
+        (member.updating, member.asked) = (false, false);
         let changed = outcome.nets.filter(|nets| *nets != *member.nets);
         if let Some(nets) = changed {
             member.nets = Arc::new(nets);
@@ -236,7 +140,7 @@ impl Keeper {
                 member.failures = member.failures.saturating_add(1);
                 let since = *member.failing_since.get_or_insert(now);
                 member.due = after(now, jittered(pause(feed, &error, member.failures)));
-                let text = error.to_string();
+                let text = error.shown();
                 let long = LONG.min(feed.expiry / 2);
                 if !member.told_failing && after(since, long) <= now {
                     member.told_failing = true;
@@ -316,7 +220,7 @@ impl Keeper {
                     }
                     member.left_out = left_out;
                 }
-                Err(error) => member.refused = Some(error.to_string()),
+                Err(error) => member.refused = Some(error.shown()),
             }
         }
         let changed = *self.merged != finished.merged;
@@ -365,95 +269,6 @@ impl Keeper {
     fn member(&mut self, feed: &Feed) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.feed == *feed)
     }
-}
-
-impl Member {
-    fn new(feed: Feed, now: Timestamp) -> Self {
-        let spread = part(SPREAD);
-        Self {
-            feed,
-            nets: Arc::default(),
-            about: None,
-            left_out: LeftOut::default(),
-            refused: None,
-            updating: false,
-            force: false,
-            due: after(now, FIRST.saturating_add(spread)),
-            failures: 0,
-            failing_since: None,
-            error: None,
-            told_failing: false,
-            over: false,
-            told: BTreeSet::new(),
-        }
-    }
-
-    /// Entries of ours that were not told yet.
-    fn untold(&mut self, left_out: &LeftOut) -> Vec<(IpNet, Caught)> {
-        const MOST: usize = 1000;
-        let ours = left_out
-            .examples
-            .iter()
-            .filter(|(_, caught)| matches!(caught, Caught::Belongs(whose) if whose.is_ours()));
-        let untold: Vec<_> = ours
-            .filter(|entry| !self.told.contains(entry))
-            .copied()
-            .collect();
-        if self.told.len() + untold.len() > MOST {
-            self.told.clear();
-        }
-        self.told.extend(&untold);
-        untold
-    }
-
-    fn row(&self) -> Row {
-        let standing = if self.refused.is_some() {
-            Standing::Refused
-        } else if self.over {
-            Standing::Over
-        } else if self.error.is_some() {
-            Standing::Failing
-        } else if self.about.is_none() {
-            Standing::Waiting
-        } else {
-            Standing::Good
-        };
-        Row {
-            standing,
-            entries: self.nets.len(),
-            updating: self.updating || self.force,
-            next: Some(self.due),
-            error: self.refused.clone().or_else(|| self.error.clone()),
-            ..Row::new(&self.feed, self.about.as_ref(), Some(&self.left_out))
-        }
-    }
-}
-
-/// The pause after so many failures: never shorter than the server asks, nor than the provider allows where it did
-/// answer.
-fn pause(feed: &Feed, error: &FeedError, failures: u32) -> Duration {
-    let doubled = RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    let pause = doubled.min(feed.interval);
-    match error {
-        FeedError::Fetch(_) => pause.max(error.after().unwrap_or_default()),
-        _ => pause.max(feed.kind.terms().least),
-    }
-}
-
-/// A time and up to a tenth of it more, so that hosts do not ask all at once.
-fn jittered(time: Duration) -> Duration {
-    time.saturating_add(part(time / 10))
-}
-
-/// Some part of a time, by chance.
-fn part(time: Duration) -> Duration {
-    let chance = getrandom::u32().unwrap_or(0);
-    time.mul_f64(f64::from(chance) / f64::from(u32::MAX))
-}
-
-fn after(moment: Timestamp, time: Duration) -> Timestamp {
-    let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
-    moment.checked_add(time).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::super::member::{FIRST, SPREAD};
 use super::*;
 use crate::config::Config;
 use crate::feeds::Whose;
+use crate::feeds::{About, Belongings, Caught, Nets, Standing};
 use crate::fetch::FetchError;
 
 fn feeds(text: &str) -> Vec<Feed> {
@@ -197,5 +203,9 @@ fn what_was_begun_under_an_earlier_configuration_is_of_no_use() {
         Err("a".into())
     );
     assert_eq!(keeper.wake(&[], true, start()), Ok(vec!["b".into()]));
+    assert!(keeper.rows()[0].updating, "somebody waits for it");
     assert!(keeper.due(start(), 9)[0].1, "by force");
+    keeper.updated(&all[1], failed(), start());
+    assert!(!keeper.rows()[0].updating);
+    assert_eq!(keeper.rows()[0].standing, Standing::Waiting);
 }

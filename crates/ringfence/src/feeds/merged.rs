@@ -1,12 +1,16 @@
 //! All feeds as one set for the judge, and the difference between two of them.
 
 use std::cmp::Ordering;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv6Net};
 
 use super::belongs::Belongings;
 use super::filter::{LeftOut, filter};
+use super::packed::{
+    LENGTH, Wide, action_of, entry_v4, entry_v6, feed_of, length_of, mask_v4, pack, rank_of,
+    same_bits_v4, tag, unpack,
+};
 use super::{FeedError, Nets};
 use crate::config::FeedAction;
 
@@ -40,63 +44,6 @@ pub struct Merged {
     /// Address, length, rank of the action and feed in one word: see [`pack`].
     v4: Vec<u64>,
     v6: Vec<Wide>,
-}
-
-/// An IPv6 entry; its order is that of address, length, rank and feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Wide {
-    address: [u8; 16],
-    tag: u32,
-}
-
-/// Bits of the rank of the action, and of the feed below it.
-const RANK: u32 = 16;
-const LENGTH: u32 = 24;
-const ADDRESS: u32 = 32;
-
-/// The tag of an entry: its length, the rank of its action and its feed, in 32 bits.
-fn tag(length: u8, action: FeedAction, feed: u16) -> u32 {
-    u32::from(length) << LENGTH | rank(action) << RANK | u32::from(feed)
-}
-
-/// The word of an IPv4 entry: the address above its tag.
-fn pack(address: u32, tag: u32) -> u64 {
-    u64::from(address) << ADDRESS | u64::from(tag)
-}
-
-fn unpack(word: u64) -> (u32, u32) {
-    let low = u64::from(u32::MAX);
-    let half = |bits: u64| u32::try_from(bits & low).unwrap_or(0);
-    (half(word >> ADDRESS), half(word))
-}
-
-/// The strongest is 0.
-fn rank(action: FeedAction) -> u32 {
-    match action {
-        FeedAction::Deny => 0,
-        FeedAction::Ban => 1,
-        FeedAction::Score => 2,
-    }
-}
-
-fn rank_of(tag: u32) -> u32 {
-    tag >> RANK & 0xff
-}
-
-fn length_of(tag: u32) -> u8 {
-    u8::try_from(tag >> LENGTH).unwrap_or(u8::MAX)
-}
-
-fn action_of(tag: u32) -> FeedAction {
-    match rank_of(tag) {
-        0 => FeedAction::Deny,
-        1 => FeedAction::Ban,
-        _ => FeedAction::Score,
-    }
-}
-
-fn feed_of(tag: u32) -> u16 {
-    u16::try_from(tag & 0xffff).unwrap_or(0)
 }
 
 /// Makes one set of all lists, without what belongs here. With each list comes what was left out of it, or why none of
@@ -319,35 +266,6 @@ fn sieve<T: Copy>(entries: &mut Vec<T>, tag: impl Fn(&T) -> u32, holds: impl Fn(
         }
         !said
     });
-}
-
-fn mask_v4(length: u8) -> u32 {
-    u32::MAX
-        .checked_shl(32 - u32::from(length).min(32))
-        .unwrap_or(0)
-}
-
-fn same_bits_v4(one: u32, other: u32, length: u8) -> bool {
-    (one ^ other) & mask_v4(length) == 0
-}
-
-fn entry_v4(word: u64) -> FeedEntry {
-    let (address, tag) = unpack(word);
-    let net = Ipv4Net::new(Ipv4Addr::from_bits(address), length_of(tag));
-    FeedEntry {
-        range: IpNet::V4(net.unwrap_or_default()),
-        feed: feed_of(tag),
-        action: action_of(tag),
-    }
-}
-
-fn entry_v6(wide: &Wide) -> FeedEntry {
-    let net = Ipv6Net::new(Ipv6Addr::from(wide.address), length_of(wide.tag));
-    FeedEntry {
-        range: IpNet::V6(net.unwrap_or_default()),
-        feed: feed_of(wide.tag),
-        action: action_of(wide.tag),
-    }
 }
 
 /// What the first of two sorted lists has and the second has not.

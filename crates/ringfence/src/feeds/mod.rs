@@ -12,23 +12,27 @@ mod dated;
 mod error;
 mod filter;
 mod keeper;
+mod member;
 mod merged;
 mod nets;
+mod packed;
 mod parse;
 pub mod provider;
 mod row;
 mod store;
 pub mod update;
+mod work;
 
 pub use about::About;
 pub use belongs::{Belongings, Whose};
 pub use error::FeedError;
 pub use filter::{Caught, LeftOut};
-pub use keeper::{Finished, Keeper, News, Work};
+pub use keeper::Keeper;
 pub use merged::{FeedEntry, Merged, Part, merge};
 pub use nets::Nets;
 pub use row::{Row, Standing};
 
 pub use store::{Good, Shelf};
+pub use work::{Finished, News, Work};
 
 pub use crate::config::FeedAction;
