@@ -9,6 +9,7 @@
 mod bare;
 mod compare;
 mod egress;
+mod feeds;
 mod programs;
 mod scenario;
 
@@ -46,6 +47,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Other {
     Compare(compare::Args),
+    Feeds(feeds::Args),
     Queues(compare::queues::Args),
 }
 
@@ -55,6 +57,9 @@ const KEY: Key = Key {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
+    if let Some(Other::Feeds(args)) = &args.other {
+        return feeds::run(args);
+    }
     if let Some(Other::Compare(args)) = &args.other {
         return compare::run(args);
     }

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use ringfence_core::packet::{Link, protocol};
 use ringfence_core::verdict::Verdict;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::offline::Said;
 use super::trusted::Trusted;
 use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
-use crate::control::feeds::stored_with;
+use crate::control::feeds::Stored;
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
 use crate::country::country_name;
@@ -42,10 +43,11 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
+    let state = global.state.as_ref().unwrap_or(&config.state);
     let mut known = Known {
         memory: offline::memory(global, &config, &said.inputs())?,
         trusted: Trusted::read(global, &config),
-        state: global.state.clone().unwrap_or_else(|| config.state.clone()),
+        feeds: Stored::read(&config, state, Timestamp::now()),
         config,
         said,
         now: 0,
@@ -122,7 +124,7 @@ struct Answer {
 
 struct Known {
     config: Config,
-    state: std::path::PathBuf,
+    feeds: Stored,
     said: Said,
     trusted: Trusted,
     memory: Memory,
@@ -244,8 +246,7 @@ impl Known {
                 }));
             }
         }
-        let now = jiff::Timestamp::now();
-        for (name, net, action) in stored_with(&self.config, &self.state, ip, now) {
+        for (name, net, action) in self.feeds.with(ip) {
             found.push(json!({
                 "list": "feed", "range": net.to_string(), "comment": format!("{name} ({action})"),
             }));

@@ -85,7 +85,8 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
                 ))
             };
             let address = super::lookup::parse(address).ok_or_else(wrong)?;
-            let found = feeds::stored_with(config, state, address, now);
+            let lists = feeds::Stored::read(config, state, now);
+            let found = lists.with(address);
             let met = found.iter().min_by_key(|(.., action)| *action);
             let met = met.map_or(feeds::Met::Nothing, |(name, _, action)| {
                 feeds::Met::Action(name, *action)

@@ -1,6 +1,7 @@
 //! Threat lists as the daemon shows them, or without one the command line.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::Answer;
 use super::listing::lines;
 use crate::config::{Config, FeedAction};
-use crate::feeds::{Row, Shelf};
+use crate::feeds::{Nets, Row, Shelf};
 
 /// What is asked about threat lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,23 +85,31 @@ pub fn shown(address: IpAddr, found: &[(&str, IpNet, FeedAction)], met: &Met<'_>
 }
 
 /// What the shelves below a state directory hold of the lists.
-pub fn stored(config: &Config, state: &std::path::Path, now: Timestamp) -> Answer {
+pub fn stored(config: &Config, state: &Path, now: Timestamp) -> Answer {
     let row = |feed| Row::stored(feed, &Shelf::new(state, feed), now);
     let rows: Vec<_> = config.feeds.iter().map(row).collect();
     listed(&rows, now)
 }
 
-/// The lists below a state directory that have an address. Those that cannot be read have none.
-pub fn stored_with<'c>(
-    config: &'c Config,
-    state: &std::path::Path,
-    address: IpAddr,
-    now: Timestamp,
-) -> Vec<(&'c str, IpNet, FeedAction)> {
-    let found = config.feeds.iter().filter_map(|feed| {
-        let good = Shelf::new(state, feed).load(feed, now).ok()??;
-        let net = good.nets.find(address)?;
-        Some((feed.name.as_str(), net, feed.action))
-    });
-    found.collect()
+/// The lists below a state directory. Those that cannot be read have nothing.
+pub struct Stored(Vec<(String, FeedAction, Nets)>);
+
+impl Stored {
+    /// Reads them.
+    pub fn read(config: &Config, state: &Path, now: Timestamp) -> Self {
+        let lists = config.feeds.iter().filter_map(|feed| {
+            let good = Shelf::new(state, feed).load(feed, now).ok()??;
+            Some((feed.name.clone(), feed.action, good.nets))
+        });
+        Self(lists.collect())
+    }
+
+    /// Those that have an address: name, entry and action.
+    pub fn with(&self, address: IpAddr) -> Vec<(&str, IpNet, FeedAction)> {
+        let found = self.0.iter().filter_map(|(name, action, nets)| {
+            let net = nets.find(address)?;
+            Some((name.as_str(), net, *action))
+        });
+        found.collect()
+    }
 }

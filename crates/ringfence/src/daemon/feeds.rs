@@ -157,11 +157,11 @@ impl Daemon {
     /// Gives the fence what changed.
     fn fence_feeds(&mut self) -> Result<()> {
         let merged = self.feeds.keeper.merged().clone();
-        let before = std::mem::replace(&mut self.feeds.given, merged.clone());
-        let (added, removed) = (
-            merged.added(&before).count(),
-            merged.removed(&before).count(),
-        );
+        let before = self.feeds.given.clone();
+        let added = merged.added(&before).count();
+        let removed = merged.removed(&before).count();
+        // What the fence refused is given to it again within a minute.
+        self.feeds.given = merged.clone();
         info!(
             "threat lists: {} entries, {added} written, {removed} removed, {} KiB",
             merged.len(),
@@ -195,6 +195,9 @@ impl Daemon {
             let belongings = self.belongings()?;
             if self.feeds.keeper.merged().holds_ours(&belongings) {
                 self.feeds.keeper.again();
+            }
+            if !Arc::ptr_eq(&self.feeds.given, self.feeds.keeper.merged()) {
+                self.fence_feeds()?;
             }
         }
         if let Some(work) = self.feeds.keeper.work() {
