@@ -293,6 +293,23 @@ mod tests {
         }
     }
 
+    /// The page about threat lists has every kind with its times.
+    #[test]
+    fn the_documentation_has_the_terms_of_each_kind() {
+        use crate::config::{Period, Word};
+
+        const PAGE: &str = include_str!("../../../../docs/feeds.md");
+        for kind in FeedKind::ALL {
+            let row = format!("\n| `{}` |", kind.as_str());
+            let (_, rest) = PAGE.split_once(&row).unwrap_or_else(|| panic!("{row}"));
+            let row = rest.lines().next().unwrap_or_default();
+            let terms = kind.terms();
+            let [interval, least] = [terms.interval, terms.least].map(Period::from);
+            let end = format!("| {interval} | {least} |");
+            assert!(row.ends_with(&end), "{kind}: {row} {end}");
+        }
+    }
+
     #[test]
     fn nobody_is_asked_more_often_than_allowed_by_default() {
         for kind in FeedKind::ALL {

@@ -209,3 +209,70 @@ fn what_was_begun_under_an_earlier_configuration_is_of_no_use() {
     assert!(!keeper.rows()[0].updating);
     assert_eq!(keeper.rows()[0].standing, Standing::Waiting);
 }
+
+/// A small generator, so that the month is the same at each run.
+struct Chance(u32);
+
+impl Chance {
+    fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) % end
+    }
+}
+
+/// A month of hours: lists change, fail and end, phones come and go, and nobody who is here is cut off.
+#[test]
+fn a_month_of_updates_cuts_off_nobody() {
+    let mut keeper = Keeper::default();
+    let all = feeds(TWO);
+    keeper.keep(&all, start());
+    let mut chance = Chance(1);
+    let mut phones: Vec<u8> = Vec::new();
+    let (mut most, mut over, mut told) = (0, 0, 0);
+    for hour in 0..24 * 30 {
+        let now = later(hour);
+        phones.retain(|_| chance.below(10) > 0);
+        phones.push(chance.below(256) as u8);
+        let ours = phones.iter().map(|last| {
+            let phone = IpAddr::from([198, 51, 100, *last]);
+            (phone.into(), Whose::Registered)
+        });
+        let belongings = Belongings::new(ours);
+        // One of them cannot be had on two days of five.
+        for (place, (feed, _)) in keeper.due(now, 9).into_iter().enumerate() {
+            let fails = feed.name == "b" && hour / 24 % 5 >= 3 || chance.below(20) == 0;
+            let outcome = if fails {
+                failed()
+            } else {
+                let hosts = (0..200).map(|_| format!("198.51.100.{}/32", chance.below(256)));
+                let more = ["198.51.0.0/16".to_owned(), "0.0.0.0/0".to_owned()];
+                let list: Vec<_> = hosts.chain(more.into_iter().take(place + 1)).collect();
+                good(
+                    &feed,
+                    &list.iter().map(String::as_str).collect::<Vec<_>>(),
+                    now,
+                )
+            };
+            told += keeper.updated(&feed, outcome, now).len();
+        }
+        over += keeper.expire(now).len();
+        if keeper.merged().holds_ours(&belongings) {
+            keeper.again();
+        }
+        if let Some(work) = keeper.work() {
+            told += keeper.finish(work.run(&belongings)).1.len();
+        }
+        assert!(!keeper.merged().holds_ours(&belongings), "hour {hour}");
+        for last in &phones {
+            let phone = IpAddr::from([198, 51, 100, *last]);
+            assert!(
+                keeper.merged().find(phone).is_none(),
+                "hour {hour}: {phone}"
+            );
+        }
+        most = most.max(keeper.memory());
+    }
+    assert!(over >= 5, "a list that nobody stands by is over: {over}");
+    assert!(told > 0 && told < 24 * 30 * 2, "{told}");
+    assert!(most < 40_000, "{most} bytes");
+}
