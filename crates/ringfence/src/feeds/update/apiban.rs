@@ -21,14 +21,34 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PAGE: u64 = 1 << 20;
 /// What the ID is where there is nothing newer.
 const NONE: &str = "none";
+/// What stands in place of addresses then.
+const NOTHING: &str = "no new bans";
 
 /// `GET KEY/banned[/ID]`.
 #[derive(Deserialize)]
 struct Page {
     #[serde(default, rename = "ipaddress")]
-    addresses: Vec<String>,
+    addresses: Option<Addresses>,
     #[serde(rename = "ID")]
     id: String,
+}
+
+/// Addresses, or in their place words such as `no new bans`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Addresses {
+    All(Vec<String>),
+    Words(String),
+}
+
+impl Page {
+    fn addresses(&self) -> &[String] {
+        match &self.addresses {
+            Some(Addresses::All(all)) => all,
+            Some(Addresses::Words(words)) => std::slice::from_ref(words),
+            None => &[],
+        }
+    }
 }
 
 /// Asks for all pages. What came before a failure is kept, and the next update goes on from there.
@@ -49,6 +69,7 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
     let mut about = held.unwrap_or_else(|| About::new(feed, how.now));
     let until = how.now.checked_add(feed.expiry).unwrap_or(how.now);
     let before = dated.clone();
+    let anew = about.cursor.is_none();
     let most = usize::try_from(feed.max).unwrap_or(usize::MAX);
     let mut seen = BTreeSet::new();
     let mut failure = None;
@@ -63,7 +84,7 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
             // It says so with an error.
             Err(FetchError::Status {
                 status: 400, said, ..
-            }) if said.contains("no new bans") => break,
+            }) if said.contains(NOTHING) => break,
             Err(error) => Err(error.into()),
         };
         let page = match page {
@@ -73,15 +94,13 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
                 break;
             }
         };
-        if page.id == NONE || about.cursor.as_ref() == Some(&page.id) {
-            break;
-        }
-        for address in &page.addresses {
+        for address in page.addresses() {
             match parse::range(address) {
                 Some(range) => range
                     .prefixes()
                     .into_iter()
                     .for_each(|net| dated.put(net, until)),
+                None if address == NOTHING => {}
                 None => about.unreadable += 1,
             }
         }
@@ -89,6 +108,9 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
             failure = Some(FeedError::TooMany { max: feed.max });
             dated = before.clone();
             about.cursor = None;
+            break;
+        }
+        if page.id == NONE || about.cursor.as_ref() == Some(&page.id) {
             break;
         }
         if !is_id(&page.id) || !seen.insert(page.id.clone()) || seen.len() >= PAGES {
@@ -99,9 +121,19 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
         std::thread::sleep(PAUSE);
     }
     let nets = dated.nets();
-    if failure.is_none() {
-        believe(feed, &nets, was, how)?;
-        about.checked = how.now;
+    match failure.take() {
+        // What was kept before holds more than the beginning of all.
+        Some(error) if anew && (how.force || seen.is_empty()) => return Err(error),
+        None => {
+            // That nothing is new for long is no wonder; that there is nothing at all is.
+            let how = How {
+                force: how.force || !anew,
+                ..*how
+            };
+            believe(feed, &nets, was, &how)?;
+            about.checked = how.now;
+        }
+        other => failure = other,
     }
     if dated != before {
         about.changed = how.now;

@@ -84,6 +84,67 @@ fn apiban_keeps_what_came_before_a_failure() {
 }
 
 #[test]
+fn apiban_may_have_nothing_new_for_long_and_fail_at_first() {
+    let mut place = Place::new();
+    let feed = place.feed(APIBAN, "/api");
+    place.server.put("/api/k123456/banned", Page::error(500));
+    let outcome = place.update(&feed);
+    assert!(outcome.nets.is_none() && place.shelf().load_about(&feed).is_none());
+    place
+        .server
+        .put("/api/k123456/banned", banned(&["no new bans"], "none"));
+    assert!(failure(&place.update(&feed)).contains("no entry"));
+    place
+        .server
+        .put("/api/k123456/banned", banned(&["1.2.3.4"], "100"));
+    place
+        .server
+        .put("/api/k123456/banned/100", banned(&[], "none"));
+    place.update(&feed).result.unwrap();
+    place.pass(minutes(50));
+    place.update(&feed).result.unwrap();
+    place.pass(minutes(50));
+    assert!(place.update(&feed).nets.unwrap().is_empty(), "all are over");
+    // By force all is asked for anew, and what is held stays until it is there.
+    place
+        .server
+        .put("/api/k123456/banned/100", banned(&["5.6.7.8"], "200"));
+    place
+        .server
+        .put("/api/k123456/banned/200", banned(&[], "none"));
+    place.update(&feed).result.unwrap();
+    place
+        .server
+        .put("/api/k123456/banned/100", Page::error(500));
+    assert!(place.update_so(&feed, true).result.is_err());
+    assert_eq!(place.load(&feed).unwrap().nets.len(), 1);
+}
+
+#[test]
+fn the_last_page_of_apiban_may_be_written_in_several_ways() {
+    for (last, entries) in [
+        ("{\"ID\":\"none\",\"ipaddress\":\"no new bans\"}", 1),
+        ("{\"ID\":\"none\",\"ipaddress\":[\"no new bans\"]}", 1),
+        ("{\"ID\":\"none\",\"ipaddress\":[\"5.6.7.8\"]}", 2),
+        ("{\"ID\":\"none\"}", 1),
+        ("{\"ID\":\"100\",\"ipaddress\":[]}", 1),
+    ] {
+        let place = Place::new();
+        let feed = place.feed(APIBAN, "/api");
+        place
+            .server
+            .put("/api/k123456/banned", banned(&["1.2.3.4"], "100"));
+        place
+            .server
+            .put("/api/k123456/banned/100", Page::new(last).json());
+        let outcome = place.update(&feed);
+        let about = outcome.result.unwrap();
+        assert_eq!((about.entries, about.unreadable), (entries, 0), "{last}");
+        assert_eq!(about.cursor.as_deref(), Some("100"), "{last}");
+    }
+}
+
+#[test]
 fn pages_that_lead_in_a_circle_end() {
     let place = Place::new();
     let feed = place.feed(APIBAN, "/api");
