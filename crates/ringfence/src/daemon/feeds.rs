@@ -160,7 +160,8 @@ impl Daemon {
         let before = self.feeds.given.clone();
         let added = merged.added(&before).count();
         let removed = merged.removed(&before).count();
-        // What the fence refused is given to it again within a minute.
+        // Between these two the engine writes `added` and takes `removed` away. What it refuses stays not given, and is
+        // given to it again within a minute.
         self.feeds.given = merged.clone();
         info!(
             "threat lists: {} entries, {added} written, {removed} removed, {} KiB",
