@@ -22,6 +22,8 @@ pub mod daemon;
 pub mod demo;
 /// The places that judge packets.
 pub mod engine;
+/// Threat lists that others keep.
+pub mod feeds;
 /// Downloads over HTTP.
 pub mod fetch;
 /// Toll fraud: calls beyond what an endpoint usually makes.

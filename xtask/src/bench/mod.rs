@@ -10,6 +10,7 @@ mod bare;
 mod compare;
 mod egress;
 mod feeds;
+mod lists;
 mod programs;
 mod scenario;
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use ringfence_core::packet::{Link, protocol};
 use ringfence_core::verdict::Verdict;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use super::trusted::Trusted;
 use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
 use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
+use crate::control::feeds::Stored;
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
 use crate::country::country_name;
@@ -44,10 +46,12 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
     let inputs = said.inputs(&config)?;
+    let state = global.state.as_ref().unwrap_or(&config.state);
     let mut known = Known {
         memory: offline::memory(global, &config, &inputs)?,
         trusted: Trusted::read(global, &config),
         systems: offline::systems(&config)?,
+        feeds: Stored::read(&config, state, Timestamp::now()),
         config,
         said,
         inputs,
@@ -129,6 +133,7 @@ struct Answer {
 
 struct Known {
     config: Config,
+    feeds: Stored,
     said: Said,
     inputs: Inputs,
     trusted: Trusted,
@@ -271,6 +276,11 @@ impl Known {
                     "expires": entry.expires.map(|at| at.to_string()),
                 }));
             }
+        }
+        for (name, net, action) in self.feeds.with(ip) {
+            found.push(json!({
+                "list": "feed", "range": net.to_string(), "comment": format!("{name} ({action})"),
+            }));
         }
         for ban in &self.said.bans {
             let net = ipnet::IpNet::new(ban.address, ban.prefix_len);

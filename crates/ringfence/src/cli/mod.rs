@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod export;
+pub mod feed;
 pub mod host;
 pub mod import;
 pub mod install;
@@ -147,6 +148,8 @@ pub enum Command {
     Report(report::Args),
     /// Admit a country or not, whatever the configuration says
     Country(country::Args),
+    /// Show threat lists, fetch them, or try one
+    Feed(feed::Args),
     /// Show the host's firewall, put it in force or take it away
     Host(host::Args),
     /// Try the ways on which people are told of bans and the like
@@ -201,6 +204,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(args, &global),
         Command::Report(args) => report::run(args, &global),
         Command::Country(args) => country::run(args, &global),
+        Command::Feed(args) => feed::run(args, &global),
         Command::Host(args) => host::run(args, &global),
         Command::Notify(args) => notify::run(args, &global),
         Command::Check(args) => check::run(args, &global),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -13,8 +14,10 @@ use ringfence_core::hash::Key;
 use super::Global;
 use crate::asn::{AsnData, AsnError};
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
+use crate::control::feeds::Stored;
 use crate::control::{List, listing};
 use crate::country::{CountryData, CountryError};
+use crate::engine::feeds::FeedTable;
 use crate::engine::memory::Memory;
 use crate::store::{
     self, CountryOverride, CountryRule, ListKind, NameAnswer, NameEntry, Store, StoreError,
@@ -84,9 +87,27 @@ pub fn compile(global: &Global, config: &Config, inputs: &Inputs) -> Result<Gene
 /// # Errors
 /// When one of them cannot be had.
 pub fn memory(global: &Global, config: &Config, inputs: &Inputs) -> anyhow::Result<Memory> {
-    let generation = compile(global, config, inputs)?;
+    let merged =
+        Stored::read(config, state(global, config), Timestamp::now()).merged(config, inputs);
+    let inputs = Inputs {
+        warned: merged.wide().0,
+        ..inputs.clone()
+    };
+    let generation = compile(global, config, &inputs)?;
     let countries = country_data(global, config)?.compile()?;
-    Ok(Memory::new(generation, countries, KEY))
+    let mut memory = Memory::new(generation, countries, KEY);
+    if !merged.is_empty() {
+        let blocks = merged.blocks();
+        let table = FeedTable::new(blocks.len(), 1);
+        table.replace(&blocks);
+        memory.set_feeds(Arc::new(table));
+    }
+    Ok(memory)
+}
+
+/// The daemon's directory in question.
+pub fn state<'a>(global: &'a Global, config: &'a Config) -> &'a Path {
+    global.state.as_ref().unwrap_or(&config.state)
 }
 
 /// What the operator said by command, as the store holds it.
@@ -107,7 +128,7 @@ pub struct Said {
 impl Said {
     /// Reads the store without changing it. One that cannot be read is told, and then nothing was said.
     pub fn read(global: &Global, config: &Config) -> Self {
-        let directory = global.state.as_ref().unwrap_or(&config.state);
+        let directory = state(global, config);
         Self::of(directory).unwrap_or_else(|error| {
             let _ = writeln!(
                 io::stderr(),
@@ -211,7 +232,7 @@ pub struct Trust(Option<Known>);
 impl Trust {
     /// Reads the store without changing it. One that cannot be read is told, and then nobody is trusted.
     pub fn read(global: &Global, config: &Config) -> Self {
-        let directory = global.state.as_ref().unwrap_or(&config.state);
+        let directory = state(global, config);
         let read = || {
             Store::read(directory)?
                 .map(|store| store.trust())

@@ -10,16 +10,17 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::offline::Said;
-use super::{Format, Global, terminal};
+use super::{Format, Global, Usage, terminal};
 use crate::config::{Config, Period};
 use crate::control::{
-    Answer, Change, ControlError, Request, ask, export, listing, report, trust, why,
+    Answer, Change, ControlError, FeedRequest, Request, ask, export, feeds, listing, report, trust,
+    why,
 };
 use crate::daemon::CONFIG;
 use crate::store::Store;
 
 /// The configuration as far as it says where things are. One that cannot be read does not stand in the way of a command.
-fn places(global: &Global) -> Config {
+pub(super) fn places(global: &Global) -> Config {
     let config = global.config.clone().unwrap_or_else(|| CONFIG.into());
     Config::load(&config).unwrap_or_default()
 }
@@ -113,6 +114,26 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
                 now,
             ))
         }
+        Request::Feed {
+            what: FeedRequest::List,
+        } => Some(feeds::stored(config, state, now)),
+        Request::Feed {
+            what: FeedRequest::Show { address },
+        } => {
+            let wrong = || {
+                Usage(format!(
+                    "`{address}` is no address; write one such as 192.0.2.7"
+                ))
+            };
+            let address = super::lookup::parse(address).ok_or_else(wrong)?;
+            let lists = feeds::Stored::read(config, state, now);
+            let found = lists.with(address);
+            let met = found.iter().min_by_key(|(.., action)| *action);
+            let met = met.map_or(feeds::Met::Nothing, |(name, _, action)| {
+                feeds::Met::Action(name, *action)
+            });
+            Some(feeds::shown(address, &found, &met))
+        }
         Request::Country { code: None, .. } => {
             Some(listing::countries(&Said::of(state)?.countries))
         }
@@ -144,7 +165,7 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
     })
 }
 
-fn print(answer: &Answer, format: Format) -> io::Result<()> {
+pub(super) fn print(answer: &Answer, format: Format) -> io::Result<()> {
     match format {
         Format::Json => {
             let data = answer.data.to_string();

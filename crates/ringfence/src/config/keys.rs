@@ -65,6 +65,7 @@ pub const TOP: Table = Table {
         open("ban", "a table"),
         open("trunk", "tables"),
         open("proxy", "tables"),
+        open("feed", "tables"),
         open("service", "tables"),
         open("signatures", "a table"),
         open("signature", "tables"),
@@ -124,6 +125,32 @@ pub const TRUNK: Table = Table {
 pub const PROXY: Table = Table {
     name: "[[proxy]]",
     keys: &[open("name", "none"), open("addresses", "required")],
+};
+
+/// `[[feed]]`.
+pub const FEED: Table = Table {
+    name: "[[feed]]",
+    keys: &[
+        open("name", "required"),
+        key("kind", "\"plain\""),
+        open("url", "by kind"),
+        open("file", "none"),
+        key("format", "\"plain\""),
+        open("key", "none"),
+        open("key_env", "none"),
+        open("key_credential", "none"),
+        open("key_file", "none"),
+        open("interval", "by kind"),
+        open("expiry", "by kind"),
+        key("max", "1000000"),
+        key("action", "\"deny\""),
+        key("column", "\"1\""),
+        key("path", "\"$[*]\""),
+        key("level", "1"),
+        key("origins", "[]"),
+        key("scenarios", "[]"),
+        key("may_be_empty", "false"),
+    ],
 };
 
 /// `[[service]]`.
@@ -248,7 +275,7 @@ pub const NOTIFY: Table = Table {
         key("digest", "\"1h\""),
         key(
             "kinds",
-            "[\"ban\", \"audit\", \"fraud\", \"asterisk\", \"country\", \"forged\", \"fence\"]",
+            "[\"ban\", \"audit\", \"fraud\", \"asterisk\", \"country\", \"feed\", \"forged\", \"fence\"]",
         ),
         open("mail", "none"),
         open("webhook", "none"),
@@ -379,6 +406,7 @@ pub const TABLES: &[&Table] = &[
     &BAN,
     &TRUNK,
     &PROXY,
+    &FEED,
     &SERVICE,
     &FROM,
     &SERVICE_ASN,

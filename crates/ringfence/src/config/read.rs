@@ -15,6 +15,7 @@ use super::read_agi::agi;
 use super::read_asn::asn;
 use super::read_asterisk::asterisk;
 use super::read_audit::audit;
+use super::read_feed::feeds;
 use super::read_fraud::fraud;
 use super::read_host::host;
 use super::read_lists::{lists, refuse_everything};
@@ -111,6 +112,9 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     }
     if let Some(item) = top.get("proxy") {
         config.proxies = proxies(reader, item);
+    }
+    if let Some(item) = top.get("feed") {
+        config.feeds = feeds(reader, item);
     }
     let asterisk = asterisk(reader, &top);
     config.services = services(reader, top, countries.as_ref());

@@ -9,6 +9,7 @@ use super::asn::Asn;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
+use super::feed::Feed;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
 use super::listed::ListName;
@@ -70,6 +71,8 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     /// Sources that carry others' traffic.
     pub proxies: Vec<Proxy>,
+    /// Threat lists that others keep, at most 64.
+    pub feeds: Vec<Feed>,
     /// What is guarded; 1 to 31.
     pub services: Vec<Service>,
     /// The signatures in use.
@@ -125,6 +128,7 @@ impl Default for Config {
             ban: Ban::default(),
             trunks: Vec::new(),
             proxies: Vec::new(),
+            feeds: Vec::new(),
             services: vec![Service::sip(Admission::Anyone)],
             signatures: Signatures::default(),
             own_signatures: Vec::new(),

@@ -3,6 +3,8 @@
 
 /// Bans for others.
 pub mod export;
+/// What is told of threat lists.
+pub mod feeds;
 /// What is told of bans, lists and countries.
 pub mod listing;
 /// The report of what was dropped.
@@ -21,6 +23,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::store::ListKind;
+
+pub use feeds::FeedRequest;
 
 /// What the command line asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +99,11 @@ pub enum Request {
         code: Option<String>,
         /// True: allow, false: deny, None: forget what was said.
         allow: Option<bool>,
+    },
+    /// Threat lists.
+    Feed {
+        /// What of them.
+        what: FeedRequest,
     },
 }
 

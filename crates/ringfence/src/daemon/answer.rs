@@ -48,6 +48,7 @@ impl Daemon {
             } => self.forget_trust(address),
             Request::Why { what } => self.why(what),
             Request::Report { seconds } => self.report(*seconds),
+            Request::Feed { what } => self.answer_feeds(what),
             Request::Country { code, allow } => self.country(code.as_deref(), *allow),
         };
         (

@@ -8,6 +8,8 @@ mod beside;
 mod dialplan;
 mod engine;
 mod event;
+mod feeds;
+mod feeds_told;
 mod forget;
 mod fraud;
 mod guarded;
@@ -207,6 +209,11 @@ async fn guard(options: Options) -> Result<()> {
                     sooner(&mut due, daemon.resolved.settle(SETTLE));
                 }
             }
+            told = daemon.feeds.heard() => {
+                if let Err(error) = daemon.take_feeds(told) {
+                    daemon.complain(&error);
+                }
+            }
             word = daemon.beside.next() => {
                 if let Err(error) = daemon.take_word(word) {
                     daemon.complain(&error);
@@ -224,6 +231,9 @@ async fn guard(options: Options) -> Result<()> {
                     sooner(&mut due, daemon.resolved.settle(SETTLE));
                 }
                 if let Err(error) = daemon.tend_pinholes() {
+                    daemon.complain(&error);
+                }
+                if let Err(error) = daemon.tend_feeds() {
                     daemon.complain(&error);
                 }
                 if let Err(error) = daemon.listen_on() {

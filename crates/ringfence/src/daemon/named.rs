@@ -65,7 +65,7 @@ impl Daemon {
 }
 
 /// Where this host is managed from and how it finds names and its way: no name may shut these out.
-fn needed(routes: &[Route]) -> Vec<IpAddr> {
+pub(super) fn needed(routes: &[Route]) -> Vec<IpAddr> {
     let ports = net::sshd_ports().unwrap_or_else(|_| vec![22]);
     let mut sessions = net::ssh_sessions(&ports).unwrap_or_default();
     sessions.extend(net::ssh_connection());

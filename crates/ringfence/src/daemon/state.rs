@@ -18,6 +18,7 @@ use super::bans::Source;
 use super::beside::Beside;
 use super::engine::{self, Kind};
 use super::event::Record;
+use super::feeds::Feeds;
 use super::guarded::Guarded;
 use super::host::Host;
 use super::options::Options;
@@ -55,6 +56,7 @@ pub struct Daemon {
     pub(super) watch: Watch,
     pub(super) names: Names,
     pub(super) resolved: Resolved,
+    pub(super) feeds: Feeds,
     pub(super) generation: u64,
     pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places.
@@ -135,6 +137,7 @@ impl Daemon {
             watch,
             names: Names::default(),
             resolved: Resolved::new(),
+            feeds: Feeds::new(),
             generation: 0,
             trial: Trial::None,
             guarded: Vec::new(),
@@ -159,6 +162,7 @@ impl Daemon {
         };
         let config = daemon.config.clone();
         daemon.begin_names().await?;
+        daemon.feeds.begin(&config, daemon.fence.lists());
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {
@@ -182,6 +186,7 @@ impl Daemon {
         }
         self.load_bans()?;
         self.apply(config, true)?;
+        self.begin_feeds()?;
         self.attach()?;
         self.start_host();
         engine::leave_others(&mut *self.fence)?;
@@ -284,6 +289,7 @@ impl Daemon {
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
+        self.feeds.keep(&self.config);
         if !with_countries {
             self.refresh_host();
         }
@@ -317,6 +323,7 @@ impl Daemon {
     fn inputs(&mut self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
+            warned: self.feeds.wide.clone(),
             enforce_until: self.trial.end(),
             generation: self.generation + 1,
             ..Inputs::default()

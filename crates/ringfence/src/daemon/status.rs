@@ -177,6 +177,10 @@ impl Daemon {
         for line in lines {
             text.push_str(&format!("\n{line}"));
         }
+        let (lines, feeds) = self.feeds_status();
+        for line in lines {
+            text.push_str(&format!("\n{line}"));
+        }
         let interfaces: Vec<_> = self.guarded.iter().map(Guarded::data).collect();
         Ok(Answer::done(
             text,
@@ -199,7 +203,7 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust, "beside": beside, "host": host, "share": share,
+                "trust": trust, "beside": beside, "host": host, "share": share, "feeds": feeds,
                 "country_data": { "source": self.country_source, "age_days": age },
             }),
         ))

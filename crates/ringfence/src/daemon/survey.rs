@@ -104,13 +104,15 @@ impl Daemon {
         }
         let (config, inputs) = (self.config.clone(), self.opinions.inputs.clone());
         let (generation, words) = (self.generation, self.beside.words());
+        let feeds = self.fence.feeds();
         tokio::task::spawn_blocking(move || {
             let made = || {
                 let data = match &config.country_db {
                     Some(path) => CountryData::open(path)?,
                     None => CountryData::builtin()?,
                 };
-                let opinions = Opinions::new(&config, &inputs, data.compile()?)?;
+                let mut opinions = Opinions::new(&config, &inputs, data.compile()?)?;
+                opinions.set_feeds(feeds);
                 anyhow::Ok(Box::new(opinions))
             };
             // The daemon ends: nobody wants them any more.

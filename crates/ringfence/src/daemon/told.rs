@@ -33,6 +33,7 @@ impl Daemon {
             data.insert("asn".to_owned(), number.into());
             data.insert("as_name".to_owned(), name.into());
         }
+        self.add_feeds(what, &mut answer);
         Ok(answer)
     }
 
