@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use ringfence_core::country::Country;
 use ringfence_core::hash::Key;
 
-use super::Global;
+use super::{Global, terminal};
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
 use crate::control::List;
-use crate::country::{CountryData, CountryError};
+use crate::country::{self, CountryData, CountryError};
 use crate::engine::memory::Memory;
 use crate::store::{self, CountryOverride, CountryRule, ListKind, Store, StoreError};
 use crate::tables::{self, Generation, Inputs};
@@ -42,15 +42,24 @@ pub fn config(global: &Global) -> Result<Config, LoadError> {
     config_path(global).map_or_else(|| Ok(Config::default()), |path| Config::load(&path))
 }
 
-/// The country data in question.
+/// The state directory in question.
+pub fn state<'a>(global: &'a Global, config: &'a Config) -> &'a Path {
+    global.state.as_ref().unwrap_or(&config.state)
+}
+
+/// The country data in question. What is wrong with downloaded data is told, and older data holds.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn country_data(global: &Global, config: &Config) -> Result<CountryData, CountryError> {
-    match global.country_db.as_ref().or(config.country_db.as_ref()) {
-        Some(path) => CountryData::open(path),
-        None => CountryData::builtin(),
+    if let Some(path) = &global.country_db {
+        return CountryData::open(path);
     }
+    let found = country::in_force(&config.country, state(global, config))?;
+    if let Some(trouble) = &found.trouble {
+        let _ = writeln!(io::stderr(), "ringfence: {}", terminal::text(trouble));
+    }
+    Ok(found.data)
 }
 
 /// Compiles the policy; mistakes name the file that they are in.

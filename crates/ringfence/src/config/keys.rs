@@ -50,7 +50,6 @@ pub const TOP: Table = Table {
         key("engine", "\"auto\""),
         key("interfaces", "[]"),
         key("countries", "[]"),
-        open("country_db", "none"),
         key("permit", "[]"),
         key("deny", "[]"),
         key("permit_private", "true"),
@@ -76,6 +75,7 @@ pub const TOP: Table = Table {
         open("fraud", "a table"),
         open("audit", "none"),
         open("host", "a table"),
+        open("country", "a table"),
     ],
 };
 
@@ -340,6 +340,30 @@ pub const HOST: Table = Table {
     ],
 };
 
+/// `[country]`.
+pub const COUNTRY: Table = Table {
+    name: "[country]",
+    keys: &[
+        open("source", "`\"builtin\"`, or by `file` and `url`"),
+        key("update", "\"daily\""),
+        open("account", "of GeoIP.conf"),
+        open("licence_key", "of GeoIP.conf"),
+        open("licence_key_env", "none"),
+        open("licence_key_credential", "none"),
+        open("licence_key_file", "none"),
+        open("edition", "`\"GeoLite2-Country\"`"),
+        open("token", "one of the four"),
+        open("token_env", "one of the four"),
+        open("token_credential", "one of the four"),
+        open("token_file", "one of the four"),
+        open("variant", "`\"user-country\"`"),
+        open("url", "required for \"url\""),
+        open("file", "required for \"file\""),
+        open("base", "the provider"),
+        open("groups", "a table"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -365,6 +389,7 @@ pub const TABLES: &[&Table] = &[
     &FRAUD_CLOSED,
     &AUDIT,
     &HOST,
+    &COUNTRY,
 ];
 
 impl Table {

@@ -8,6 +8,7 @@ use super::agi::Agi;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
+use super::country::CountryOrigin;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
 use super::mistake::Position;
@@ -33,8 +34,8 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Countries that services with `from = "countries"` admit; sorted, no code twice.
     pub countries: Vec<CountryCode>,
-    /// An MMDB file to use in place of the country data that ships in the binary.
-    pub country_db: Option<PathBuf>,
+    /// Where the country data comes from.
+    pub country: CountryOrigin,
     /// Sources that always pass, unless denied.
     pub permit: Vec<ListEntry>,
     /// Sources that never pass, at any port.
@@ -97,7 +98,7 @@ impl Default for Config {
             nfqueue: Nfqueue::default(),
             interfaces: Vec::new(),
             countries: Vec::new(),
-            country_db: None,
+            country: CountryOrigin::default(),
             permit: Vec::new(),
             deny: Vec::new(),
             permit_private: true,

@@ -5,11 +5,18 @@
 //! [`CountryData::compile`] turns them into a [`CountryTable`].
 
 mod builtin;
+mod compare;
 mod csv;
 mod error;
+mod groups;
+mod in_force;
 mod mmdb;
 mod names;
+mod policy;
 mod ranges;
+mod sanity;
+mod shelf;
+mod subjects;
 
 #[cfg(test)]
 mod fixture;
@@ -23,9 +30,16 @@ use jiff::civil::Date;
 pub use ringfence_core::country::{Country, CountrySet, CountryTable};
 use zerocopy::FromZeros;
 
+pub use self::compare::{Piece, all_differences, differences};
 pub use self::error::CountryError;
+pub use self::groups::{GROUPS, Group};
+pub use self::in_force::{InForce, in_force};
 pub use self::names::country_name;
+pub use self::policy::{Access, Admitted, Affected, Count, Effect, Subject, Who, affected};
 use self::ranges::{Range, resolve, starts};
+pub use self::sanity::{Bounds, doubts};
+pub use self::shelf::{Hold, Index, Kept, Shelf};
+pub use self::subjects::subjects;
 
 /// Which addresses belong to which country, from one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +127,12 @@ impl CountryData {
 
     /// The same data in the compressed form that ships inside the binary.
     pub fn encode(&self) -> Result<Vec<u8>, CountryError> {
-        builtin::encode(self)
+        builtin::encode(self, builtin::SMALLEST)
+    }
+
+    /// The same in little time and somewhat larger.
+    pub fn encode_quickly(&self) -> Result<Vec<u8>, CountryError> {
+        builtin::encode(self, builtin::QUICK)
     }
 
     /// The table for the judge, 6 MB, or what it lacks room for.

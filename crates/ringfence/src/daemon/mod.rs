@@ -5,6 +5,7 @@ mod answer;
 mod asterisk;
 mod bans;
 mod beside;
+mod country;
 mod dialplan;
 mod engine;
 mod event;

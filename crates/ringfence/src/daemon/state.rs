@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use super::asterisk::Asterisk;
 use super::bans::Source;
 use super::beside::Beside;
+use super::country::Countries;
 use super::engine::{self, Kind};
 use super::event::Record;
 use super::guarded::Guarded;
@@ -28,7 +29,7 @@ use super::trust::Trust;
 use super::witness::Witness;
 use crate::config::{AddressRange, Config, EngineChoice, Mode};
 use crate::control::{Answer, serve};
-use crate::country::CountryData;
+use crate::country::in_force;
 use crate::engine::{Engine, Lists, boot_time};
 use crate::net::{self, Watch};
 use crate::notify::{Notice, NoticeKind};
@@ -68,8 +69,7 @@ pub struct Daemon {
     pub(super) events: VecDeque<Record>,
     pub(super) followers: broadcast::Sender<Answer>,
     pub(super) sources: BTreeMap<IpAddr, u64>,
-    pub(super) country_date: Option<jiff::civil::Date>,
-    pub(super) country_source: String,
+    pub(super) countries: Countries,
     pub(super) started: Instant,
     /// What was complained of last.
     pub(super) complaint: String,
@@ -144,8 +144,7 @@ impl Daemon {
             events: VecDeque::new(),
             followers: broadcast::channel(KEPT).0,
             sources: BTreeMap::new(),
-            country_date: None,
-            country_source: String::new(),
+            countries: Countries::default(),
             started: Instant::now(),
             complaint: String::new(),
         };
@@ -203,11 +202,10 @@ impl Daemon {
             names: words,
             ..
         } = tables::compile(&config, &inputs)?;
+        let mut country_data = None;
         let countries = if with_countries {
-            let data = match &config.country_db {
-                Some(path) => CountryData::open(path)?,
-                None => CountryData::builtin()?,
-            };
+            let found = in_force(&config.country, &config.state)?;
+            let data = &found.data;
             let table = data.compile()?;
             // Which interface a session comes over is not known: a neighbour of any counts as one.
             if config.mode == Mode::Enforce && !self.options.yes {
@@ -227,22 +225,8 @@ impl Daemon {
                     self.watch.routes(),
                 )?;
             }
-            self.check_host(&config, &inputs, &data)?;
-            if data
-                .age(jiff::Zoned::now().date())
-                .is_some_and(|days| days > CountryData::OLD)
-            {
-                self.notify(Notice::new(
-                    NoticeKind::Country,
-                    "the country data is old: name newer data with `country_db`",
-                ));
-                warn!(
-                    "the country data is more than {} days old; name newer data with `country_db`: {}",
-                    CountryData::OLD,
-                    data.source
-                );
-            }
-            (self.country_date, self.country_source) = (data.date, data.source);
+            self.check_host(&config, &inputs, data)?;
+            country_data = Some(found);
             Some(table)
         } else {
             None
@@ -258,6 +242,9 @@ impl Daemon {
         self.names = words;
         self.trunks.keep(&config);
         self.config = config;
+        if let Some(found) = country_data {
+            self.note_countries(&found);
+        }
         let old = std::mem::take(&mut self.guarded);
         let known = |name: &str| old.iter().find(|known| known.name == name).cloned();
         self.guarded = names
