@@ -168,10 +168,12 @@ pub(super) fn unreached(ask: &Ask, url: &Url, error: &ureq::Error) -> FetchError
         }
         // A header of the configuration, which may be a secret.
         ureq::Error::Http(_) => "a header field or the URL has bytes that none may have".to_owned(),
-        ureq::Error::HostNotFound => {
-            let host = url.host_str().unwrap_or_default();
-            format!("no address of {host} is found; look at the name and at DNS")
+        ureq::Error::HostNotFound => unresolved(url),
+        // So the resolver of the system has it told.
+        ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
+            unresolved(url)
         }
+        ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
         error => error.to_string(),
     };
@@ -179,4 +181,9 @@ pub(super) fn unreached(ask: &Ask, url: &Url, error: &ureq::Error) -> FetchError
         url: ask.shown.clone(),
         why,
     }
+}
+
+fn unresolved(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    format!("no address of {host} is found; look at the name and at DNS")
 }

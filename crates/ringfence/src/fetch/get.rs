@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use ureq::Body;
 use ureq::http::{Response, header};
+use ureq::{Body, Timeout};
 
 use super::ask::Ask;
 use super::checksum::short;
@@ -39,12 +39,11 @@ const TEXT: u64 = 16 << 20;
 pub fn fetch(ask: &Ask, into: &Path, progress: &dyn Progress) -> Result<Got, FetchError> {
     let until = Instant::now() + ask.limits.whole;
     let mut part = Part::open(into, &short(ask.url.expose()))?;
-    let answer = match ask_for(ask, &mut part, until)? {
-        Some(answer) => answer,
-        // The rest is of another file: the whole.
-        None => {
-            part.empty()?;
-            ask_for(ask, &mut part, until)?.ok_or_else(|| odd(ask, "sends no whole file"))?
+    let answer = match answered(ask, &mut part, until) {
+        Ok(answer) => answer,
+        Err(error) => {
+            part.keep(error.passes());
+            return Err(error);
         }
     };
     if answer.status() == 304 {
@@ -62,7 +61,7 @@ pub fn fetch(ask: &Ask, into: &Path, progress: &dyn Progress) -> Result<Got, Fet
     let validator = Validator::of(answer.headers());
     let have = part.have();
     progress.begin(&ask.shown, length(&answer).map(|more| have + more));
-    let read = pour(ask, answer, have, part.file(), until, progress);
+    let read = pour(ask, answer, have, (part.file(), into), until, progress);
     progress.end();
     if let Err(error) = read {
         part.keep(matches!(
@@ -96,13 +95,29 @@ pub fn text(ask: &Ask) -> Result<String, FetchError> {
         return Err(odd(&ask, "sends no whole answer"));
     }
     let mut bytes = Vec::new();
-    pour(&ask, answer, 0, &mut bytes, until, &Silent)?;
+    pour(
+        &ask,
+        answer,
+        0,
+        (&mut bytes, Path::new("memory")),
+        until,
+        &Silent,
+    )?;
     look::at(&ask, &bytes)?;
     String::from_utf8(bytes).map_err(|_| FetchError::NotData {
         url: ask.shown.clone(),
         what: "bytes that are no text",
         said: String::new(),
     })
+}
+
+/// Asks for the rest, and for the whole where the rest is of another file.
+fn answered(ask: &Ask, part: &mut Part, until: Instant) -> Result<Response<Body>, FetchError> {
+    if let Some(answer) = ask_for(ask, part, until)? {
+        return Ok(answer);
+    }
+    part.empty()?;
+    ask_for(ask, part, until)?.ok_or_else(|| odd(ask, "sends no whole file"))
 }
 
 /// One request for what is missing. Nothing when what came is no continuation of what is there.
@@ -139,12 +154,12 @@ fn ask_for(
     }
 }
 
-/// Pours the body into `sink`, of which `have` bytes are there already.
+/// Pours the body into `sink`, which is called `place` and has `have` bytes of it already.
 fn pour(
     ask: &Ask,
     answer: Response<Body>,
     have: u64,
-    sink: &mut dyn Write,
+    (sink, place): (&mut dyn Write, &Path),
     until: Instant,
     progress: &dyn Progress,
 ) -> Result<(), FetchError> {
@@ -166,10 +181,7 @@ fn pour(
         };
         let read = match body.read(&mut piece) {
             Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                return Err(cut("the server fell silent".to_owned()));
-            }
-            Err(error) => return Err(cut(format!("the answer ended early ({error})"))),
+            Err(error) => return Err(cut(ended(&error, ask.limits.whole))),
         };
         if read == 0 {
             break;
@@ -180,7 +192,7 @@ fn pour(
         }
         let fresh = piece.get(..read).unwrap_or_default();
         sink.write_all(fresh).map_err(|source| FetchError::File {
-            path: "the downloaded bytes".into(),
+            path: place.to_owned(),
             source,
         })?;
         progress.at(got);
@@ -194,10 +206,7 @@ fn pour(
             return Err(FetchError::Stopped { url: url() });
         }
         if Instant::now() >= until {
-            let seconds = limits.whole.as_secs();
-            return Err(cut(format!(
-                "the answer took longer than {seconds} seconds"
-            )));
+            return Err(cut(too_long(limits.whole)));
         }
         if since.0.elapsed() >= limits.pace {
             if got - since.1 < limits.least {
@@ -217,6 +226,20 @@ fn pour(
         }),
         _ => Ok(()),
     }
+}
+
+/// Why no more bytes can be read.
+fn ended(error: &std::io::Error, whole: Duration) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(ureq::Error::Timeout(Timeout::Global)) => too_long(whole),
+        Some(ureq::Error::Timeout(_)) => "the server fell silent".to_owned(),
+        _ => format!("the answer ended early ({error})"),
+    }
+}
+
+fn too_long(whole: Duration) -> String {
+    format!("the answer took longer than {} seconds", whole.as_secs())
 }
 
 /// Looks at a whole file.

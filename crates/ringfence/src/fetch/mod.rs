@@ -19,6 +19,8 @@ mod later;
 mod look;
 mod part;
 mod progress;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod unpack;
 

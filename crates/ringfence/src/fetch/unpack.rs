@@ -145,10 +145,7 @@ impl Input<'_> {
             }
             size += read as u64;
             if size > self.most {
-                let most = self.most;
-                return Err(self.wrong(&format!(
-                    "more than {most} bytes come out of it; it is not used"
-                )));
+                return Err(self.large());
             }
             sink.write_all(fresh)
                 .map_err(|source| file_error(self.file, source))?;
@@ -206,11 +203,12 @@ impl Input<'_> {
         /// For headers and files that are not wanted.
         const ROOM: u64 = 16 << 20;
         let room = self.most.saturating_add(ROOM);
-        let open = || -> Result<Box<dyn Read>, FetchError> {
-            Ok(match gzip {
-                true => Box::new(self.gunzipped()?.take(room)),
-                false => Box::new(self.plain()?.take(room)),
-            })
+        let open = || -> Result<io::Take<Box<dyn Read>>, FetchError> {
+            let all: Box<dyn Read> = match gzip {
+                true => Box::new(self.gunzipped()?),
+                false => Box::new(self.plain()?),
+            };
+            Ok(all.take(room))
         };
         let damaged = |error: io::Error| self.damaged("tar", &error);
         let mut names = Vec::new();
@@ -223,6 +221,12 @@ impl Input<'_> {
             }
             let file = member.header().entry_type().is_file();
             names.push(file.then(|| base(&member.path_bytes())));
+        }
+        // The checksum of gzip stands at the end.
+        let mut rest = archive.into_inner();
+        io::copy(&mut rest, &mut io::sink()).map_err(damaged)?;
+        if rest.limit() == 0 {
+            return Err(self.large());
         }
         let (index, name) = self.choose(&names, want)?;
         let mut archive = tar::Archive::new(open()?);
@@ -283,6 +287,13 @@ impl Input<'_> {
                 "there is no {wanted} in it; look at what was downloaded"
             ))
         })
+    }
+
+    fn large(&self) -> FetchError {
+        let most = self.most;
+        self.wrong(&format!(
+            "more than {most} bytes come out of it; it is not used"
+        ))
     }
 
     fn many(&self) -> FetchError {
