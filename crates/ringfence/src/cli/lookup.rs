@@ -15,7 +15,7 @@ use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
-use crate::country::country_name;
+use crate::country::{CountryData, country_name};
 use crate::engine::memory::Memory;
 use crate::store::ListKind;
 use crate::synthesis;
@@ -41,8 +41,14 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
+    let data = offline::country_data(global, &config)?;
     let mut known = Known {
-        memory: offline::memory(global, &config, &said.inputs())?,
+        memory: Memory::new(
+            offline::compile(global, &config, &said.inputs())?,
+            data.compile()?,
+            offline::KEY,
+        ),
+        country_data: CountryAge::of(&data),
         trusted: Trusted::read(global, &config),
         config,
         said,
@@ -112,10 +118,36 @@ struct Answer {
     integer: u128,
     country: &'static str,
     country_name: &'static str,
+    country_data: CountryAge,
     lists: Vec<Value>,
     trust: Option<Value>,
     refused: Vec<Value>,
     services: Vec<Value>,
+}
+
+/// The country data that answered.
+#[derive(Clone, Serialize)]
+struct CountryAge {
+    source: String,
+    date: Option<jiff::civil::Date>,
+    age_days: Option<i64>,
+}
+
+impl CountryAge {
+    fn of(data: &CountryData) -> Self {
+        Self {
+            source: data.source.clone(),
+            date: data.date,
+            age_days: data.age(jiff::Zoned::now().date()),
+        }
+    }
+
+    fn line(&self) -> String {
+        match self.age_days {
+            Some(days) => format!(" ({days} days old data)"),
+            None => String::new(),
+        }
+    }
 }
 
 struct Known {
@@ -123,6 +155,7 @@ struct Known {
     said: Said,
     trusted: Trusted,
     memory: Memory,
+    country_data: CountryAge,
     /// Each question is asked a day after the one before, so that none counts towards the next.
     now: u64,
 }
@@ -154,6 +187,7 @@ impl Known {
                 integer,
                 country: country.code(),
                 country_name: country_name(country),
+                country_data: self.country_data.clone(),
                 lists,
                 trust: self.trusted.holder(ip).map(trust::data),
                 refused: self.trusted.refusals(ip).iter().map(refusal_data).collect(),
@@ -165,9 +199,10 @@ impl Known {
         writeln!(out, "  integer  {integer}")?;
         writeln!(
             out,
-            "  country  {} {}",
+            "  country  {} {}{}",
             country.code(),
-            country_name(country)
+            country_name(country),
+            self.country_data.line()
         )?;
         for list in &lists {
             let text = |key: &str| list.get(key).and_then(Value::as_str).unwrap_or("");

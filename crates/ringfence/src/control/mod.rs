@@ -87,6 +87,8 @@ pub enum Request {
         /// True: allow, false: deny, None: forget what was said.
         allow: Option<bool>,
     },
+    /// Other country data was downloaded, or gone back to: put it in force.
+    CountryRenewed,
 }
 
 /// One of the operator's lists.

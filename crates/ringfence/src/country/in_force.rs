@@ -47,7 +47,7 @@ pub fn in_force(origin: &CountryOrigin, state: &Path) -> Result<InForce, Country
             }
             Err(error) => {
                 trouble.get_or_insert_with(|| {
-                    format!("{error}; older country data is used until `ringfence country update --force`")
+                    format!("{error}; older country data holds until the next update")
                 });
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! `country/` below the state directory holds the data under names made of their hashes, and `index.json`, which says
 //! which of them holds. That one file is put in place by a rename, so that the whole changes at once or not at all.
-//! `settled` names the data that the daemon put in force last.
+//! `settled` names the data that the daemon put in force last, and `settled.data` holds it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,6 +18,7 @@ use crate::fetch::Known;
 
 const INDEX: &str = "index.json";
 const SETTLED: &str = "settled";
+const SETTLED_DATA: &str = "settled.data";
 const LOCK: &str = "lock";
 
 /// Data that is kept.
@@ -38,6 +39,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// What tells it from other data: the hashes of its parts.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.parts)
+    }
+
     fn file(&self) -> String {
         let short = self.sha256.get(..16).unwrap_or_default();
         format!("{short}.bin")
@@ -52,7 +58,7 @@ pub struct Index {
     pub current: Option<Kept>,
     /// The data before it; None: what ships inside the binary.
     pub before: Option<Kept>,
-    /// The hash of data that the operator went back from: it is not taken again by itself.
+    /// The fingerprint of data that the operator went back from: it is not taken again by itself.
     pub left: Option<String>,
     /// When it was last asked for newer data.
     pub checked: Option<Timestamp>,
@@ -194,10 +200,37 @@ impl Shelf {
     /// # Errors
     /// When it cannot be written.
     pub fn settle(&self, kept: Option<&Kept>) -> Result<(), CountryError> {
-        let path = self.directory.join(SETTLED);
-        let hash = kept.map_or("", |kept| kept.sha256.as_str());
-        write(&path, hash.as_bytes()).map_err(|source| CountryError::Write { path, source })
+        let put = |name: &str, bytes: &[u8]| {
+            let path = self.directory.join(name);
+            write(&path, bytes).map_err(|source| CountryError::Write { path, source })
+        };
+        if let Some(kept) = kept {
+            let path = self.directory.join(kept.file());
+            let bytes = fs::read(&path).map_err(|source| CountryError::Read { path, source })?;
+            put(SETTLED_DATA, &bytes)?;
+        }
+        put(
+            SETTLED,
+            kept.map_or("", |kept| kept.sha256.as_str()).as_bytes(),
+        )
     }
+
+    /// The data that the daemon put in force last: that inside the binary where none was downloaded then.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn settled(&self) -> Result<CountryData, CountryError> {
+        match self.is_settled(None) {
+            true => CountryData::builtin(),
+            false => CountryData::open(&self.directory.join(SETTLED_DATA)),
+        }
+    }
+}
+
+/// What tells downloaded data from other data: the hashes of its parts.
+pub(super) fn fingerprint(parts: &[Known]) -> String {
+    let hashes: Vec<_> = parts.iter().map(|part| part.sha256.as_str()).collect();
+    hashes.join(" ")
 }
 
 /// Writes a file beside its place, synced, and puts it there.
@@ -263,8 +296,10 @@ mod tests {
         let bins = files.filter(|file| file.path().extension().is_some_and(|end| end == "bin"));
         assert_eq!(bins.count(), 2, "the oldest is gone");
         assert!(!shelf.is_settled(kept));
+        assert_eq!(shelf.settled().unwrap(), CountryData::builtin().unwrap());
         shelf.settle(kept).unwrap();
         assert!(shelf.is_settled(kept));
+        assert_eq!(shelf.settled().unwrap().ranges_v4, data("FR").ranges_v4);
 
         let path = shelf.directory().join(kept.unwrap().file());
         let mut bytes = fs::read(&path).unwrap();

@@ -199,6 +199,7 @@ async fn guard(options: Options) -> Result<()> {
                     error!("after a trunk's address changed: {error:#}");
                 }
             }
+            done = daemon.countries.heard() => daemon.take_countries(done),
             word = daemon.beside.next() => {
                 if let Err(error) = daemon.take_word(word) {
                     daemon.complain(&error);
@@ -212,6 +213,7 @@ async fn guard(options: Options) -> Result<()> {
             _ = second.tick() => {
                 destroyed = 0;
                 daemon.trunks.ask();
+                daemon.tend_countries();
                 if let Err(error) = daemon.tend_pinholes() {
                     daemon.complain(&error);
                 }

@@ -173,7 +173,14 @@ impl Daemon {
             self.complain(&error.context("who is trusted is not known whole"));
         }
         self.load_bans()?;
+        // Data that came while no daemon ran.
+        if let Err(error) = self.look_after_phones() {
+            self.complain(&error.context("whom the new country data puts outside is not known"));
+        }
         self.apply(config, true)?;
+        if let Err(error) = self.settle_countries() {
+            self.complain(&error);
+        }
         self.attach()?;
         self.start_host();
         engine::leave_others(&mut *self.fence)?;
@@ -285,7 +292,7 @@ impl Daemon {
         Ok(names)
     }
 
-    fn inputs(&self, config: &Config, names: &[String]) -> Result<Inputs> {
+    pub(super) fn inputs(&self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
             resolved: self.trunks.addresses(),
