@@ -44,6 +44,14 @@ impl fmt::Display for CountryCode {
     }
 }
 
+/// The countries that a word of the command line names: by a code or a known group, capitals or not.
+///
+/// # Errors
+/// When it names none.
+pub fn countries_named(text: &str) -> Result<Vec<CountryCode>, Wrong> {
+    named(&text.to_ascii_uppercase(), &[])
+}
+
 /// The countries that a text names: by a code, by the name of a group, or by that of one of the `own` groups.
 ///
 /// # Errors

@@ -55,7 +55,7 @@ pub use address::{AddressRange, ListEntry};
 pub use agi::Agi;
 pub use asterisk::Asterisk;
 pub use audit::{Audit, Strangers};
-pub use countries::CountryCode;
+pub use countries::{CountryCode, countries_named};
 pub use country::{CountryGroup, CountryOrigin, CountrySource, Update};
 pub use fraud::{Dialled, Fraud, FraudAction, FraudLimits};
 pub use host::{HostFirewall, Refuse};

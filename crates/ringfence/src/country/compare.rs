@@ -39,13 +39,15 @@ pub fn differences(
 ) {
     match (first, last) {
         (IpAddr::V4(first), IpAddr::V4(last)) => sweep(
-            (&before.ranges_v4, &after.ranges_v4),
+            &before.ranges_v4,
+            &after.ranges_v4,
             (first.to_bits().into(), last.to_bits().into(), END_V4),
             |at| IpAddr::V4((at as u32).into()),
             &mut each,
         ),
         (IpAddr::V6(first), IpAddr::V6(last)) => sweep(
-            (&before.ranges_v6, &after.ranges_v6),
+            &before.ranges_v6,
+            &after.ranges_v6,
             (top(first), top(last), u64::MAX),
             |at| IpAddr::V6((u128::from(at) << 64).into()),
             &mut each,
@@ -68,7 +70,8 @@ fn top(address: std::net::Ipv6Addr) -> u64 {
 }
 
 fn sweep<T: Copy + Into<u64>>(
-    (before, after): (&[(T, T, Country)], &[(T, T, Country)]),
+    before: &[(T, T, Country)],
+    after: &[(T, T, Country)],
     (first, last, end): (u64, u64, u64),
     address: impl Fn(u64) -> IpAddr,
     each: &mut impl FnMut(Piece),

@@ -22,7 +22,7 @@ use crate::tables::{self, Inputs};
 const ALONE: &str = "RINGFENCE_TEST_MONTH";
 const DAYS: i64 = 30;
 /// /16 networks of IPv4, a third of them British.
-const NETWORKS: u32 = 6000;
+const NETWORKS: u32 = 3000;
 /// Phones, one in every hundredth network.
 const PHONES: u32 = NETWORKS / 100;
 /// A day may bring so many more pages into use, each of 4 KiB.

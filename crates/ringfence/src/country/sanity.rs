@@ -32,12 +32,13 @@ impl Bounds {
         same: 97,
         kept: 70,
     };
-    /// For data of another source, which may see the world otherwise.
+    /// For data of another source, which may see the world otherwise: GeoLite2, IPtoASN and geo-whois-asn agree on 85% to 89%
+    /// of the probes, and on some islands on a tenth of the addresses.
     pub const OTHER: Self = Self {
         least: 10,
         most: 1000,
-        same: 85,
-        kept: 50,
+        same: 70,
+        kept: 10,
     };
 }
 
@@ -112,7 +113,7 @@ fn shrunk(
         .collect();
     (!shrunk.is_empty()).then(|| {
         let shrunk = shrunk.join(", ");
-        format!("admitted countries lose most of their IPv4 addresses: {shrunk}")
+        format!("admitted countries lose too many IPv4 addresses: {shrunk}")
     })
 }
 
@@ -210,7 +211,10 @@ mod tests {
         assert!(doubts.contains("it holds 1000 IPv4 networks"), "{doubts}");
         assert!(doubts.contains("were to be expected: "), "{doubts}");
         assert!(doubts.contains(" and is ZZ"), "{doubts}");
-        assert!(doubts.contains("admitted countries lose"), "{doubts}");
+        assert!(
+            doubts.contains("admitted countries lose too many"),
+            "{doubts}"
+        );
         // One country is gone: too few addresses for the probes, and yet the phones are out.
         let ireland = Country::from_code("IE").unwrap();
         let mut new = now.clone();
