@@ -243,12 +243,11 @@ fn the_compiled_table_agrees_with_a_database() {
         let flat = found
             .decode_path::<String>(&maxminddb::path!["country_code"])
             .unwrap();
-        let code = flat.or_else(|| {
-            found
-                .decode_path::<Place>(&maxminddb::path!["country"])
-                .ok()??
-                .iso_code
-        });
+        let place =
+            |path: &[maxminddb::PathElement<'_>]| found.decode_path::<Place>(path).ok()??.iso_code;
+        let code = flat
+            .or_else(|| place(&maxminddb::path!["country"]))
+            .or_else(|| place(&maxminddb::path!["registered_country"]));
         code.and_then(|code| Country::from_code(&code))
             .unwrap_or_default()
     };
