@@ -87,6 +87,11 @@ pub enum Request {
         /// True: allow, false: deny, None: forget what was said.
         allow: Option<bool>,
     },
+    /// Ask for newer country data now, with the key that the daemon has.
+    CountryUpdate {
+        /// Take it whatever speaks against it.
+        force: bool,
+    },
     /// Other country data was downloaded, or gone back to: put it in force.
     CountryRenewed,
 }

@@ -46,6 +46,7 @@ impl Daemon {
             } => self.forget_trust(address),
             Request::Why { what } => self.why(what),
             Request::Report { seconds } => self.report(*seconds),
+            Request::CountryUpdate { force } => self.country_asked(*force),
             Request::CountryRenewed => self.country_renewed(),
             Request::Country { code, allow } => self.country(code.as_deref(), *allow),
         };

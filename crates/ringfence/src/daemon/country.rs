@@ -1,20 +1,20 @@
 //! The country data: newer data is asked for beside everything else, and put in force with those looked after whom it would
 //! put outside.
 
+mod answers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::state::Daemon;
 use crate::config::CountryOrigin;
-use crate::control::Answer;
 use crate::country::{
     self, Admitted, Affected, Care, CountryData, InForce, Outcome, Shelf, Task, UpdateError,
 };
@@ -37,6 +37,8 @@ pub(super) struct Countries {
     /// For what the next update was planned, and when it is due.
     plan: Option<(CountryOrigin, Option<(Timestamp, Instant)>)>,
     running: bool,
+    /// Somebody asks for an update now; true: whatever speaks against the data.
+    asked: Option<bool>,
     /// Ends an update that is under way when the daemon ends.
     over: Arc<AtomicBool>,
     sender: mpsc::UnboundedSender<Done>,
@@ -53,6 +55,7 @@ impl Default for Countries {
             told_old: false,
             plan: None,
             running: false,
+            asked: None,
             over: Arc::default(),
             sender,
             outcomes,
@@ -173,9 +176,11 @@ impl Daemon {
         let shelf = self.shelf();
         self.countries.plan(&self.config.country, &shelf);
         let due = self.countries.plan.as_ref().and_then(|(_, due)| *due);
-        if self.countries.running || due.is_none_or(|(_, due)| Instant::now() < due) {
+        let is_due = due.is_some_and(|(_, due)| due <= Instant::now());
+        if self.countries.running || !(is_due || self.countries.asked.is_some()) {
             return;
         }
+        let force = self.countries.asked.take().unwrap_or(false);
         self.look_at_age();
         let now = Timestamp::now();
         let config = self.config.clone();
@@ -194,7 +199,7 @@ impl Daemon {
                 state: &config.state,
                 admitted: &admitted,
                 subjects: &subjects,
-                force: false,
+                force,
                 dry_run: false,
                 now,
                 progress: &Beside(over),
@@ -310,55 +315,5 @@ impl Daemon {
             .map(|known| known.name.clone())
             .collect();
         self.inputs(&self.config, &names)
-    }
-
-    /// Answers the command line, which has changed what is on the shelf.
-    pub(super) fn country_renewed(&mut self) -> Result<Answer> {
-        let affected = self
-            .renew_countries()
-            .context("the daemon did not take it")?;
-        self.countries.told.clear();
-        let lines: Vec<_> = affected.iter().map(country::affected_line).collect();
-        let mut text = format!("in force: {}", self.countries.source);
-        for line in lines.iter().take(NAMED) {
-            text.push_str(&format!("\n  {line}"));
-        }
-        Ok(Answer::done(
-            text,
-            json!({ "source": self.countries.source, "affected": lines }),
-        ))
-    }
-
-    /// A line about the country data, and the same for programs.
-    pub(super) fn country_status(&self) -> (String, Value) {
-        let (age, source) = (self.countries.age(), &self.countries.source);
-        let mut line = match age {
-            Some(days) => format!("country data: {source}, {days} days old"),
-            None => format!("country data: {source}, of no known age"),
-        };
-        let index = match self.config.country.is_fetched() {
-            true => self.shelf().index(),
-            false => country::Index::default(),
-        };
-        let moment = |time: Timestamp| time.strftime("%FT%TZ").to_string();
-        if let Some(checked) = index.checked {
-            line.push_str(&format!("; asked for newer {}", moment(checked)));
-        }
-        if let Some(next) = self.countries.next() {
-            line.push_str(&format!("; next {}", moment(next)));
-        }
-        if let Some(failure) = &index.failure {
-            line.push_str(&format!(
-                "\nthe country data could not be renewed: {failure}"
-            ));
-        }
-        if self.countries.is_old() {
-            line.push_str("\nthe country data is old; `source` of [country] names where newer data comes from");
-        }
-        let data = json!({
-            "source": source, "date": self.countries.date, "age_days": age, "checked": index.checked,
-            "next": self.countries.next(), "failure": index.failure, "failures": index.failures,
-        });
-        (line, data)
     }
 }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::cli::offline::Said;
 use crate::cli::{FAILED, Format, Global, offline, remote, terminal};
-use crate::config::Config;
+use crate::config::{Config, SecretError};
 use crate::control::{ControlError, Request, ask};
-use crate::country::{self, Admitted, Outcome, Report, Task};
+use crate::country::{self, Admitted, Outcome, Report, Task, UpdateError};
 use crate::fetch;
 use crate::store::Store;
 use crate::trust::Known;
@@ -42,6 +42,14 @@ pub struct Args {
 /// When there is no newer data that can be used.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
+    match country::key(&config.country) {
+        // What systemd gives the daemon nobody else can read.
+        Err(UpdateError::Secret(SecretError::Credential(_))) if !args.dry_run => {
+            let request = Request::CountryUpdate { force: args.force };
+            return remote::send(&request, global);
+        }
+        key => key?,
+    }
     let state = offline::state(global, &config);
     let said = Said::read(global, &config);
     let inputs = said.inputs();

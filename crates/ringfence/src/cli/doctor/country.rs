@@ -5,8 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::finding::{Finding, State, finding};
-use crate::config::CountryOrigin;
-use crate::country::{self, CountryData, Shelf};
+use crate::config::{CountryOrigin, SecretError};
+use crate::country::{self, CountryData, Shelf, UpdateError};
 
 /// Looks at `[country]` and at what was downloaded. Nothing is asked of the provider.
 pub(super) fn look(origin: &CountryOrigin, state: &Path, now: Timestamp) -> Finding {
@@ -37,9 +37,16 @@ pub(super) fn look(origin: &CountryOrigin, state: &Path, now: Timestamp) -> Find
         if let Some(next) = country::next(origin, &index, now, 0) {
             text.push_str(&format!("; next about {}", next.strftime("%FT%TZ")));
         }
-        if let Err(error) = country::key(origin) {
-            let found = format!("{text}; {error}");
-            return finding(what, State::Problem, found, "give the source its key");
+        match country::key(origin) {
+            // What systemd gives the daemon nobody else can read.
+            Err(UpdateError::Secret(SecretError::Credential(name))) => {
+                text.push_str(&format!("; its key is the daemon's credential `{name}`"));
+            }
+            Err(error) => {
+                let found = format!("{text}; {error}");
+                return finding(what, State::Problem, found, "give the source its key");
+            }
+            Ok(()) => {}
         }
         if let Some(failure) = &index.failure {
             let found = format!("{text}; {} times in vain: {failure}", index.failures);
@@ -91,6 +98,16 @@ mod tests {
             keyless.found
         );
         assert!(keyless.found.contains("never asked"), "{}", keyless.found);
+        let daemons = found(
+            "[country]\nsource = \"ipinfo\"\ntoken_credential = \"ipinfo\"",
+            "2026-06-20T00:00:00Z",
+        );
+        assert_eq!(daemons.state, State::Fine, "{}", daemons.found);
+        assert!(
+            daemons.found.contains("credential `ipinfo`"),
+            "{}",
+            daemons.found
+        );
         let gone = found(
             "[country]\nfile = \"/nonexistent/x.mmdb\"",
             "2026-06-20T00:00:00Z",
