@@ -1,5 +1,7 @@
 //! The daemon and the command line of Ringfence.
 
+/// Autonomous systems: whose network an address is in.
+pub mod asn;
 /// Asterisk beside the packets: its manager interface, its logs and its dial plan.
 pub mod asterisk;
 /// Packet captures, read and written.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::offline::Said;
 use super::trusted::Trusted;
 use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
+use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
@@ -50,6 +51,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
         ),
         country_data: CountryAge::of(&data),
         trusted: Trusted::read(global, &config),
+        systems: offline::systems(&config)?,
         config,
         said,
         now: 0,
@@ -119,6 +121,10 @@ struct Answer {
     country: &'static str,
     country_name: &'static str,
     country_data: CountryAge,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_name: Option<String>,
     lists: Vec<Value>,
     trust: Option<Value>,
     refused: Vec<Value>,
@@ -154,6 +160,7 @@ struct Known {
     config: Config,
     said: Said,
     trusted: Trusted,
+    systems: AsnData,
     memory: Memory,
     country_data: CountryAge,
     /// Each question is asked a day after the one before, so that none counts towards the next.
@@ -170,6 +177,7 @@ impl Known {
         };
         let lists = self.lists(ip);
         let services = self.services(ip);
+        let system = self.systems.lookup(ip);
         let mut out = io::stdout().lock();
         if format == Format::Json {
             let services: Vec<Value> = services
@@ -188,6 +196,8 @@ impl Known {
                 country: country.code(),
                 country_name: country_name(country),
                 country_data: self.country_data.clone(),
+                asn: system.map(|(number, _)| number),
+                as_name: system.map(|(_, name)| name.to_owned()),
                 lists,
                 trust: self.trusted.holder(ip).map(trust::data),
                 refused: self.trusted.refusals(ip).iter().map(refusal_data).collect(),
@@ -204,6 +214,9 @@ impl Known {
             country_name(country),
             self.country_data.line()
         )?;
+        if let Some(system) = self.systems.shown(ip) {
+            writeln!(out, "  network  {}", terminal::text(&system))?;
+        }
         for list in &lists {
             let text = |key: &str| list.get(key).and_then(Value::as_str).unwrap_or("");
             write!(out, "  list     {} {}", text("list"), text("range"))?;

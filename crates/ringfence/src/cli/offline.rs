@@ -10,6 +10,7 @@ use ringfence_core::country::Country;
 use ringfence_core::hash::Key;
 
 use super::{Global, terminal};
+use crate::asn::{AsnData, AsnError};
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
 use crate::control::List;
 use crate::country::{self, CountryData, CountryError};
@@ -60,6 +61,14 @@ pub fn country_data(global: &Global, config: &Config) -> Result<CountryData, Cou
         let _ = writeln!(io::stderr(), "ringfence: {}", terminal::text(trouble));
     }
     Ok(found.data)
+}
+
+/// The data of autonomous systems in question; without any, nothing is known.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn systems(config: &Config) -> Result<AsnData, AsnError> {
+    AsnData::open(&config.asn.db)
 }
 
 /// Compiles the policy; mistakes name the file that they are in.

@@ -50,6 +50,7 @@ pub const TOP: Table = Table {
         key("engine", "\"auto\""),
         key("interfaces", "[]"),
         key("countries", "[]"),
+        open("asn", "a table"),
         key("permit", "[]"),
         key("deny", "[]"),
         key("permit_private", "true"),
@@ -129,6 +130,7 @@ pub const SERVICE: Table = Table {
         open("ports", "by kind"),
         open("from", "by countries"),
         open("countries", "the file's"),
+        open("asn", "a table"),
         key("domains", "[]"),
         key("domain_match", "\"gate\""),
         key("domain_opens", "[]"),
@@ -136,6 +138,12 @@ pub const SERVICE: Table = Table {
         open("rate", "by kind"),
         open("budget", "by kind"),
     ],
+};
+
+/// `asn` of a service.
+pub const SERVICE_ASN: Table = Table {
+    name: "asn",
+    keys: &[key("allow", "[]"), key("deny", "[]")],
 };
 
 /// `from` of a service as a table.
@@ -171,6 +179,12 @@ pub const RATE: Table = Table {
         key("not-sip", "\"5/10s\""),
         key("new-tcp", "\"10/10s\""),
     ],
+};
+
+/// `[asn]`.
+pub const ASN: Table = Table {
+    name: "[asn]",
+    keys: &[open("db", "none")],
 };
 
 /// `[signatures]`.
@@ -374,7 +388,9 @@ pub const TABLES: &[&Table] = &[
     &PROXY,
     &SERVICE,
     &FROM,
+    &SERVICE_ASN,
     &RATE,
+    &ASN,
     &SIGNATURES,
     &LOG,
     &CONTROL,

@@ -6,6 +6,7 @@
 
 mod address;
 mod agi;
+mod asn;
 mod asterisk;
 mod audit;
 mod countries;
@@ -25,6 +26,7 @@ mod port;
 mod rate;
 mod read;
 mod read_agi;
+mod read_asn;
 mod read_asterisk;
 mod read_audit;
 mod read_country;
@@ -53,6 +55,7 @@ use std::path::{Path, PathBuf};
 
 pub use address::{AddressRange, ListEntry};
 pub use agi::Agi;
+pub use asn::{AsNumber, Asn, AsnRule};
 pub use asterisk::Asterisk;
 pub use audit::{Audit, Strangers};
 pub use countries::{CountryCode, countries_named};

@@ -14,6 +14,7 @@ use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
+use super::read_asn::asn;
 use super::read_asterisk::asterisk;
 use super::read_audit::audit;
 use super::read_country::country;
@@ -129,6 +130,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     }
     let asterisk = asterisk(reader, &top);
     config.services = services(reader, top, countries.as_ref(), &config.country.groups);
+    config.asn = asn(reader, &top, &config.services);
     if let Some(table) = top
         .get("signatures")
         .and_then(|i| reader.table(&SIGNATURES, i))

@@ -9,6 +9,7 @@ use super::keys::{FROM, RATE, SERVICE};
 use super::port::PortRange;
 use super::rate::{MessageClass, Rate, Rates};
 use super::read::{Countries, countries, name, require_entries};
+use super::read_asn;
 use super::reader::{Item, Reader, Section};
 use super::service::{
     Admissions, Limits, MAX_SERVICES, Service, default_budget, default_ports, transport,
@@ -130,6 +131,7 @@ fn service(
         kind,
         from,
         countries: own.map(|c| c.codes),
+        asn: read_asn::rule(reader, &table, &from),
         domains,
         domain_match: domain_match.unwrap_or(super::words::DomainMatch::Gate),
         domain_opens,
@@ -198,7 +200,7 @@ fn admissions(
         DeValue::Table(_) => by_method(reader, item),
         _ => Admissions::all(reader.word(item).unwrap_or(fallback)),
     };
-    let none = countries.is_none_or(|c| c.codes.is_empty() && c.sound);
+    let none = countries.is_none_or(|c| c.codes.is_empty() && c.sound) && !read_asn::admits(table);
     if none && from.by_country() && reader.count() == before {
         let message = format!(
             "{} admits by country and no country is given",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
+use super::asn::Asn;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
@@ -36,6 +37,8 @@ pub struct Config {
     pub countries: Vec<CountryCode>,
     /// Where the country data comes from.
     pub country: CountryOrigin,
+    /// Where it is said which addresses belong to which autonomous system.
+    pub asn: Asn,
     /// Sources that always pass, unless denied.
     pub permit: Vec<ListEntry>,
     /// Sources that never pass, at any port.
@@ -99,6 +102,7 @@ impl Default for Config {
             interfaces: Vec::new(),
             countries: Vec::new(),
             country: CountryOrigin::default(),
+            asn: Asn::default(),
             permit: Vec::new(),
             deny: Vec::new(),
             permit_private: true,

@@ -6,18 +6,18 @@
 
 mod builtin;
 mod compare;
-mod csv;
+pub(crate) mod csv;
 mod download;
 mod error;
 mod geoip_conf;
 mod grace;
 mod groups;
 mod in_force;
-mod mmdb;
+pub(crate) mod mmdb;
 mod names;
 mod policy;
 mod providers;
-mod ranges;
+pub(crate) mod ranges;
 mod report;
 mod sanity;
 mod schedule;
@@ -26,7 +26,7 @@ mod subjects;
 mod update;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod month_tests;
 #[cfg(test)]
@@ -152,12 +152,12 @@ impl CountryData {
         let v4 = self.ranges_v4.iter().map(|(first, last, country)| Range {
             first: u64::from(*first),
             last: u64::from(*last),
-            country: *country,
+            of: *country,
         });
         let v6 = self.ranges_v6.iter().map(|(first, last, country)| Range {
             first: *first,
             last: *last,
-            country: *country,
+            of: *country,
         });
         // An IPv4 start after the last address is where nothing more begins.
         let v4 =
@@ -178,8 +178,8 @@ impl CountryData {
 /// Ranges as a source gives them, on their way to [`CountryData`].
 #[derive(Default)]
 struct Gathered {
-    v4: Vec<Range>,
-    v6: Vec<Range>,
+    v4: Vec<Range<Country>>,
+    v6: Vec<Range<Country>>,
     unknown_codes: BTreeSet<String>,
 }
 
@@ -189,13 +189,13 @@ impl Gathered {
         let v4 = data.ranges_v4.iter().map(|(first, last, country)| Range {
             first: u64::from(*first),
             last: u64::from(*last),
-            country: *country,
+            of: *country,
         });
         self.v4.extend(v4);
         let v6 = data.ranges_v6.iter().map(|(first, last, country)| Range {
             first: *first,
             last: *last,
-            country: *country,
+            of: *country,
         });
         self.v6.extend(v6);
         self.unknown_codes
@@ -216,37 +216,26 @@ impl Gathered {
         self.v4.push(Range {
             first: u64::from(first),
             last: u64::from(last),
-            country,
+            of: country,
         });
     }
 
     /// Takes whole addresses and keeps the /64s whose first address lies in the range.
     fn push_v6(&mut self, first: u128, last: u128, country: Country) {
-        let (top, rest) = ((first >> 64) as u64, first as u64);
-        let Some(top) = top.checked_add(u64::from(rest != 0)) else {
-            return;
-        };
-        let last = (last >> 64) as u64;
-        if top <= last {
-            self.v6.push(Range {
-                first: top,
-                last,
-                country,
-            });
-        }
+        self.v6.extend(ranges::of_v6(first, last, country));
     }
 
     fn finish(self, source: String, licence: Option<String>, date: Option<Date>) -> CountryData {
         // Every IPv4 range was pushed from 32-bit ends, and resolving only cuts ranges.
-        let v4 = resolve(self.v4);
+        let v4 = resolve(self.v4, Country::UNKNOWN);
         CountryData {
             ranges_v4: v4
                 .into_iter()
-                .map(|r| (r.first as u32, r.last as u32, r.country))
+                .map(|r| (r.first as u32, r.last as u32, r.of))
                 .collect(),
-            ranges_v6: resolve(self.v6)
+            ranges_v6: resolve(self.v6, Country::UNKNOWN)
                 .into_iter()
-                .map(|r| (r.first, r.last, r.country))
+                .map(|r| (r.first, r.last, r.of))
                 .collect(),
             source,
             licence,

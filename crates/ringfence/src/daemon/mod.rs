@@ -28,6 +28,7 @@ mod standing;
 mod state;
 mod status;
 mod survey;
+mod systems;
 mod told;
 mod trial;
 mod trunks;

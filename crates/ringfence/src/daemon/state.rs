@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -23,10 +24,12 @@ use super::host::Host;
 use super::options::Options;
 use super::seldom::Seldom;
 use super::survey::Desk;
+use super::systems;
 use super::trial::Trial;
 use super::trunks::Trunks;
 use super::trust::Trust;
 use super::witness::Witness;
+use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, EngineChoice, Mode};
 use crate::control::{Answer, serve};
 use crate::country::in_force;
@@ -70,6 +73,7 @@ pub struct Daemon {
     pub(super) followers: broadcast::Sender<Answer>,
     pub(super) sources: BTreeMap<IpAddr, u64>,
     pub(super) countries: Countries,
+    pub(super) systems: Arc<AsnData>,
     pub(super) started: Instant,
     /// What was complained of last.
     pub(super) complaint: String,
@@ -145,6 +149,7 @@ impl Daemon {
             followers: broadcast::channel(KEPT).0,
             sources: BTreeMap::new(),
             countries: Countries::default(),
+            systems: Arc::default(),
             started: Instant::now(),
             complaint: String::new(),
         };
@@ -210,6 +215,10 @@ impl Daemon {
             ..
         } = tables::compile(&config, &inputs)?;
         let mut country_data = None;
+        let systems = match with_countries {
+            true => Arc::new(systems::read(&config)?),
+            false => self.systems.clone(),
+        };
         let countries = if with_countries {
             let found = in_force(&config.country, &config.state)?;
             let data = &found.data;
@@ -247,6 +256,7 @@ impl Daemon {
         self.fence.put(&policy, countries.as_deref(), lists)?;
         self.generation = inputs.generation;
         self.names = words;
+        self.systems = systems;
         self.trunks.keep(&config);
         self.config = config;
         if let Some(found) = country_data {
@@ -339,7 +349,7 @@ impl Daemon {
             .iter()
             .find(|found| found.index == event.interface)
             .map_or_else(|| event.interface.to_string(), |found| found.name.clone());
-        let record = Record::new(event, &self.names, interface, now);
+        let record = Record::new(event, &self.names, interface, now).of_system(&self.systems);
         if record.banned.is_some() {
             info!("{}", record.line());
             // A disk that is full must not end the daemon: the ban holds in the kernel.

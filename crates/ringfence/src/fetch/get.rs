@@ -32,7 +32,9 @@ const TEXT: u64 = 16 << 20;
 
 /// Downloads into the file `into`, which is there whole or is not touched. Until then the bytes are in `into.part`.
 /// Where the answer is cut they stay there, if the server has a validator for them, and the next download asks for
-/// the rest.
+/// the rest. What a server packs in transit, though nobody asks for that, stays packed; [`unpack()`](super::unpack()) sees it.
+///
+/// What is known must still be there: the caller forgets it with its data.
 ///
 /// # Errors
 /// When there is no whole answer that is what was asked for.
@@ -149,7 +151,7 @@ fn ask_for(
         200 => Ok(Some(answer)),
         304 if resumes.is_none() && !more.is_empty() => Ok(Some(answer)),
         206 if resumes.is_some() && part.continued_by(answer.headers()) => Ok(Some(answer)),
-        206 | 416 if resumes.is_some() => Ok(None),
+        206 | 304 | 416 if resumes.is_some() => Ok(None),
         _ => Err(odd(ask, "answers what was not asked")),
     }
 }

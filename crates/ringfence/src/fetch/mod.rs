@@ -1,7 +1,7 @@
 //! Downloads: country data, threat lists and answers of programming interfaces, over HTTP and HTTPS.
 //!
-//! [`fetch`] brings a URL into a file: asked conditionally, resumed where a download was cut, bounded in time and
-//! size, and looked at before anybody believes it. [`text`] brings a small answer into memory. [`unpack`] takes the
+//! [`fetch()`] brings a URL into a file: asked conditionally, resumed where a download was cut, bounded in time and
+//! size, and looked at before anybody believes it. [`text`] brings a small answer into memory. [`unpack()`] takes the
 //! data out of `.gz`, `.zip` and `.tar.gz`, whichever it is by its content.
 //!
 //! All of it blocks. A daemon runs it in a thread of its own, whose outcome comes back over a channel: a thread, since
