@@ -18,7 +18,7 @@ use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
 use crate::control::feeds::Stored;
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
-use crate::country::country_name;
+use crate::country::{CountryData, country_name};
 use crate::engine::memory::Memory;
 use crate::store::ListKind;
 use crate::synthesis;
@@ -46,9 +46,11 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
     let inputs = said.inputs(&config)?;
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, &config);
+    let data = offline::country_data(global, &config)?;
     let mut known = Known {
-        memory: offline::memory(global, &config, &inputs)?,
+        memory: offline::memory_with(global, &config, &inputs, &data)?,
+        country_data: CountryAge::of(&data),
         trusted: Trusted::read(global, &config),
         systems: offline::systems(&config)?,
         feeds: Stored::read(&config, state, Timestamp::now()),
@@ -121,6 +123,7 @@ struct Answer {
     integer: u128,
     country: &'static str,
     country_name: &'static str,
+    country_data: CountryAge,
     #[serde(skip_serializing_if = "Option::is_none")]
     asn: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +134,31 @@ struct Answer {
     services: Vec<Value>,
 }
 
+/// The country data that answered.
+#[derive(Clone, Serialize)]
+struct CountryAge {
+    source: String,
+    date: Option<jiff::civil::Date>,
+    age_days: Option<i64>,
+}
+
+impl CountryAge {
+    fn of(data: &CountryData) -> Self {
+        Self {
+            source: data.source.clone(),
+            date: data.date,
+            age_days: data.age(jiff::Zoned::now().date()),
+        }
+    }
+
+    fn line(&self) -> String {
+        match self.age_days {
+            Some(days) => format!(" ({days} days old data)"),
+            None => String::new(),
+        }
+    }
+}
+
 struct Known {
     config: Config,
     feeds: Stored,
@@ -139,6 +167,7 @@ struct Known {
     trusted: Trusted,
     systems: AsnData,
     memory: Memory,
+    country_data: CountryAge,
     /// Each question is asked a day after the one before, so that none counts towards the next.
     now: u64,
 }
@@ -171,6 +200,7 @@ impl Known {
                 integer,
                 country: country.code(),
                 country_name: country_name(country),
+                country_data: self.country_data.clone(),
                 asn: system.map(|(number, _)| number),
                 as_name: system.map(|(_, name)| name.to_owned()),
                 lists,
@@ -184,9 +214,10 @@ impl Known {
         writeln!(out, "  integer  {integer}")?;
         writeln!(
             out,
-            "  country  {} {}",
+            "  country  {} {}{}",
             country.code(),
-            country_name(country)
+            country_name(country),
+            self.country_data.line()
         )?;
         if let Some(system) = self.systems.shown(ip) {
             writeln!(out, "  network  {}", terminal::text(&system))?;

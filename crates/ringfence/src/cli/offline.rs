@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use ringfence_core::country::Country;
 use ringfence_core::hash::Key;
 
-use super::Global;
+use super::{Global, terminal};
 use crate::asn::{AsnData, AsnError};
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
 use crate::control::feeds::Stored;
 use crate::control::{List, listing};
-use crate::country::{CountryData, CountryError};
+use crate::country::{self, CountryData, CountryError};
 use crate::engine::feeds::FeedTable;
 use crate::engine::memory::Memory;
 use crate::store::{
@@ -29,7 +29,7 @@ use crate::trust::{Clock, Known, restore};
 pub const DEFAULT_CONFIG: &str = "/etc/ringfence/ringfence.toml";
 
 /// The slots that sources fall in without a daemon: the same at each run, so that a replay is too.
-const KEY: Key = Key {
+pub const KEY: Key = Key {
     words: [0x52_69_6e_67, 0x66_65_6e_63_65],
 };
 
@@ -49,15 +49,24 @@ pub fn config(global: &Global) -> Result<Config, LoadError> {
     config_path(global).map_or_else(|| Ok(Config::default()), |path| Config::load(&path))
 }
 
-/// The country data in question.
+/// The state directory in question.
+pub fn state<'a>(global: &'a Global, config: &'a Config) -> &'a Path {
+    global.state.as_ref().unwrap_or(&config.state)
+}
+
+/// The country data in question. What is wrong with downloaded data is told, and older data holds.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn country_data(global: &Global, config: &Config) -> Result<CountryData, CountryError> {
-    match global.country_db.as_ref().or(config.country_db.as_ref()) {
-        Some(path) => CountryData::open(path),
-        None => CountryData::builtin(),
+    if let Some(path) = &global.country_db {
+        return CountryData::open(path);
     }
+    let found = country::in_force(&config.country, state(global, config))?;
+    if let Some(trouble) = &found.trouble {
+        let _ = writeln!(io::stderr(), "ringfence: {}", terminal::text(trouble));
+    }
+    Ok(found.data)
 }
 
 /// The data of autonomous systems in question; without any, nothing is known.
@@ -82,11 +91,24 @@ pub fn compile(global: &Global, config: &Config, inputs: &Inputs) -> Result<Gene
     })
 }
 
-/// A fence in memory with the policy and country data in question.
+/// A fence in memory with the policy, threat lists and country data in question.
 ///
 /// # Errors
 /// When one of them cannot be had.
 pub fn memory(global: &Global, config: &Config, inputs: &Inputs) -> anyhow::Result<Memory> {
+    memory_with(global, config, inputs, &country_data(global, config)?)
+}
+
+/// The same with these country data.
+///
+/// # Errors
+/// What is wrong with the signatures, or too much in the data.
+pub fn memory_with(
+    global: &Global,
+    config: &Config,
+    inputs: &Inputs,
+    countries: &CountryData,
+) -> anyhow::Result<Memory> {
     let merged =
         Stored::read(config, state(global, config), Timestamp::now()).merged(config, inputs);
     let inputs = Inputs {
@@ -94,8 +116,7 @@ pub fn memory(global: &Global, config: &Config, inputs: &Inputs) -> anyhow::Resu
         ..inputs.clone()
     };
     let generation = compile(global, config, &inputs)?;
-    let countries = country_data(global, config)?.compile()?;
-    let mut memory = Memory::new(generation, countries, KEY);
+    let mut memory = Memory::new(generation, countries.compile()?, KEY);
     if !merged.is_empty() {
         let blocks = merged.blocks();
         let table = FeedTable::new(blocks.len(), 1);
@@ -103,11 +124,6 @@ pub fn memory(global: &Global, config: &Config, inputs: &Inputs) -> anyhow::Resu
         memory.set_feeds(Arc::new(table));
     }
     Ok(memory)
-}
-
-/// The daemon's directory in question.
-pub fn state<'a>(global: &'a Global, config: &'a Config) -> &'a Path {
-    global.state.as_ref().unwrap_or(&config.state)
 }
 
 /// What the operator said by command, as the store holds it.

@@ -50,7 +50,6 @@ pub const TOP: Table = Table {
         key("engine", "\"auto\""),
         key("interfaces", "[]"),
         key("countries", "[]"),
-        open("country_db", "none"),
         open("asn", "a table"),
         key("permit", "[]"),
         key("deny", "[]"),
@@ -79,6 +78,7 @@ pub const TOP: Table = Table {
         open("audit", "none"),
         open("host", "a table"),
         open("share", "a table"),
+        open("country", "a table"),
     ],
 };
 
@@ -398,6 +398,30 @@ pub const SHARE: Table = Table {
     ],
 };
 
+/// `[country]`.
+pub const COUNTRY: Table = Table {
+    name: "[country]",
+    keys: &[
+        open("source", "`\"builtin\"`, or by `file` and `url`"),
+        key("update", "\"daily\""),
+        open("account", "of GeoIP.conf"),
+        open("licence_key", "of GeoIP.conf"),
+        open("licence_key_env", "none"),
+        open("licence_key_credential", "none"),
+        open("licence_key_file", "none"),
+        open("edition", "`\"GeoLite2-Country\"`"),
+        open("token", "one of the four"),
+        open("token_env", "one of the four"),
+        open("token_credential", "one of the four"),
+        open("token_file", "one of the four"),
+        open("variant", "`\"user-country\"`"),
+        open("url", "required for \"url\""),
+        open("file", "required for \"file\""),
+        open("base", "the provider"),
+        open("groups", "a table"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -427,6 +451,7 @@ pub const TABLES: &[&Table] = &[
     &AUDIT,
     &HOST,
     &SHARE,
+    &COUNTRY,
 ];
 
 impl Table {

@@ -7,7 +7,8 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::countries::CountryCode;
+use super::countries::{self, CountryCode};
+use super::country::CountryGroup;
 use super::keys::{CONTROL, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
@@ -15,6 +16,7 @@ use super::read_agi::agi;
 use super::read_asn::asn;
 use super::read_asterisk::asterisk;
 use super::read_audit::audit;
+use super::read_country::country;
 use super::read_feed::feeds;
 use super::read_fraud::fraud;
 use super::read_host::host;
@@ -80,8 +82,8 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("interfaces") {
         config.interfaces = texts(reader, item, interface);
     }
-    let countries = countries(reader, &top);
-    config.country_db = top.get("country_db").and_then(|i| path(reader, i));
+    config.country = country(reader, &top);
+    let countries = countries(reader, &top, &config.country.groups);
     lists(reader, &top, &mut config);
     if let Some(flag) = top.get("permit_private").and_then(|i| reader.flag(i)) {
         config.permit_private = flag;
@@ -117,7 +119,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
         config.feeds = feeds(reader, item);
     }
     let asterisk = asterisk(reader, &top);
-    config.services = services(reader, top, countries.as_ref());
+    config.services = services(reader, top, countries.as_ref(), &config.country.groups);
     config.asn = asn(reader, &top, &config.services);
     if let Some(table) = top
         .get("signatures")
@@ -154,8 +156,12 @@ pub(super) struct Countries {
     pub sound: bool,
 }
 
-/// The `countries` of a table, if it has them.
-pub(super) fn countries(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<Countries> {
+/// The `countries` of a table, if it has them; `groups` are those of the file.
+pub(super) fn countries(
+    reader: &mut Reader<'_>,
+    table: &Section<'_>,
+    groups: &[CountryGroup],
+) -> Option<Countries> {
     let Some(item) = table.get("countries") else {
         let misspelt = table.misspelt("countries");
         return misspelt.then(|| Countries {
@@ -164,11 +170,16 @@ pub(super) fn countries(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<
         });
     };
     let before = reader.count();
-    let mut codes: Vec<CountryCode> = reader
-        .parsed_list(item)
-        .into_iter()
-        .map(|(code, _)| code)
-        .collect();
+    let mut codes: Vec<CountryCode> = Vec::new();
+    for entry in reader.list(item) {
+        let read = reader
+            .text(entry)
+            .map(|text| countries::named(text, groups));
+        codes.extend(
+            read.and_then(|read| reader.keep(entry, read))
+                .unwrap_or_default(),
+        );
+    }
     codes.sort_unstable();
     codes.dedup();
     Some(Countries {

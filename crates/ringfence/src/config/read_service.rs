@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use toml::de::DeValue;
 
+use super::country::CountryGroup;
 use super::keys::{FROM, RATE, SERVICE};
 use super::port::PortRange;
 use super::rate::{MessageClass, Rate, Rates};
@@ -23,11 +24,12 @@ struct Claim {
     service: String,
 }
 
-/// The services of the file, or the default one; `global` are the file's countries.
+/// The services of the file, or the default one; `global` are the file's countries, `groups` its groups of countries.
 pub(super) fn services(
     reader: &mut Reader<'_>,
     top: Section<'_>,
     global: Option<&Countries>,
+    groups: &[CountryGroup],
 ) -> Vec<Service> {
     let Some(item) = top.get("service") else {
         return vec![Service::sip(default_admission(global))];
@@ -56,6 +58,7 @@ pub(super) fn services(
             table,
             name.unwrap_or_default(),
             global,
+            groups,
             &mut claims,
         ));
     }
@@ -75,6 +78,7 @@ fn service(
     table: Section<'_>,
     name: String,
     global: Option<&Countries>,
+    groups: &[CountryGroup],
     claims: &mut Vec<Claim>,
 ) -> Service {
     // A kind that cannot be read is taken for `sip` in silence: what depends on it is not judged.
@@ -86,7 +90,7 @@ fn service(
     if read.is_some() {
         refuse_foreign(reader, &table, kind);
     }
-    let own = countries(reader, &table);
+    let own = countries(reader, &table, groups);
     let from = admissions(reader, &table, kind, own.as_ref().or(global));
     let domains: Vec<_> = table
         .get("domains")

@@ -9,6 +9,7 @@ use super::asn::Asn;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
+use super::country::CountryOrigin;
 use super::feed::Feed;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
@@ -37,8 +38,8 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Countries that services with `from = "countries"` admit; sorted, no code twice.
     pub countries: Vec<CountryCode>,
-    /// An MMDB file to use in place of the country data that ships in the binary.
-    pub country_db: Option<PathBuf>,
+    /// Where the country data comes from.
+    pub country: CountryOrigin,
     /// Where it is said which addresses belong to which autonomous system.
     pub asn: Asn,
     /// Sources that always pass, unless denied.
@@ -111,7 +112,7 @@ impl Default for Config {
             nfqueue: Nfqueue::default(),
             interfaces: Vec::new(),
             countries: Vec::new(),
-            country_db: None,
+            country: CountryOrigin::default(),
             asn: Asn::default(),
             permit: Vec::new(),
             permit_names: Vec::new(),

@@ -105,6 +105,13 @@ pub enum Request {
         /// What of them.
         what: FeedRequest,
     },
+    /// Ask for newer country data now, with the key that the daemon has.
+    CountryUpdate {
+        /// Take it whatever speaks against it.
+        force: bool,
+    },
+    /// Other country data was downloaded, or gone back to: put it in force.
+    CountryRenewed,
 }
 
 /// One of the operator's lists.

@@ -49,6 +49,8 @@ impl Daemon {
             Request::Why { what } => self.why(what),
             Request::Report { seconds } => self.report(*seconds),
             Request::Feed { what } => self.answer_feeds(what),
+            Request::CountryUpdate { force } => self.country_asked(*force),
+            Request::CountryRenewed => self.country_renewed(),
             Request::Country { code, allow } => self.country(code.as_deref(), *allow),
         };
         (

@@ -5,6 +5,7 @@ mod answer;
 mod asterisk;
 mod bans;
 mod beside;
+mod country;
 mod dialplan;
 mod engine;
 mod event;
@@ -214,6 +215,7 @@ async fn guard(options: Options) -> Result<()> {
                     daemon.complain(&error);
                 }
             }
+            done = daemon.countries.heard() => daemon.take_countries(done),
             word = daemon.beside.next() => {
                 if let Err(error) = daemon.take_word(word) {
                     daemon.complain(&error);
@@ -230,6 +232,7 @@ async fn guard(options: Options) -> Result<()> {
                     daemon.store_answers();
                     sooner(&mut due, daemon.resolved.settle(SETTLE));
                 }
+                daemon.tend_countries();
                 if let Err(error) = daemon.tend_pinholes() {
                     daemon.complain(&error);
                 }

@@ -16,6 +16,7 @@ use tracing::{debug, error, info, warn};
 use super::asterisk::Asterisk;
 use super::bans::Source;
 use super::beside::Beside;
+use super::country::Countries;
 use super::engine::{self, Kind};
 use super::event::Record;
 use super::feeds::Feeds;
@@ -33,7 +34,7 @@ use super::witness::Witness;
 use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, EngineChoice, Mode};
 use crate::control::{Answer, serve};
-use crate::country::CountryData;
+use crate::country::in_force;
 use crate::engine::{Engine, Lists, boot_time};
 use crate::net::{self, Watch};
 use crate::notify::{Notice, NoticeKind};
@@ -75,8 +76,7 @@ pub struct Daemon {
     pub(super) events: VecDeque<Record>,
     pub(super) followers: broadcast::Sender<Answer>,
     pub(super) sources: BTreeMap<IpAddr, u64>,
-    pub(super) country_date: Option<jiff::civil::Date>,
-    pub(super) country_source: String,
+    pub(super) countries: Countries,
     pub(super) systems: Arc<AsnData>,
     pub(super) started: Instant,
     /// What was complained of last.
@@ -154,8 +154,7 @@ impl Daemon {
             events: VecDeque::new(),
             followers: broadcast::channel(KEPT).0,
             sources: BTreeMap::new(),
-            country_date: None,
-            country_source: String::new(),
+            countries: Countries::default(),
             systems: Arc::default(),
             started: Instant::now(),
             complaint: String::new(),
@@ -185,8 +184,15 @@ impl Daemon {
             self.complain(&error.context("who is trusted is not known whole"));
         }
         self.load_bans()?;
+        // Data that came while no daemon ran.
+        if let Err(error) = self.look_after_phones() {
+            self.complain(&error.context("whom the new country data puts outside is not known"));
+        }
         self.apply(config, true)?;
         self.begin_feeds()?;
+        if let Err(error) = self.settle_countries() {
+            self.complain(&error);
+        }
         self.attach()?;
         self.start_host();
         engine::leave_others(&mut *self.fence)?;
@@ -220,11 +226,10 @@ impl Daemon {
             names: words,
             ..
         } = tables::compile(&config, &inputs)?;
+        let mut country_data = None;
         let countries = if with_countries {
-            let data = match &config.country_db {
-                Some(path) => CountryData::open(path)?,
-                None => CountryData::builtin()?,
-            };
+            let found = in_force(&config.country, &config.state)?;
+            let data = &found.data;
             let table = data.compile()?;
             // Which interface a session comes over is not known: a neighbour of any counts as one.
             if config.mode == Mode::Enforce && !self.options.yes {
@@ -246,22 +251,8 @@ impl Daemon {
                     &waiting,
                 )?;
             }
-            self.check_host(&config, &inputs, &data)?;
-            if data
-                .age(jiff::Zoned::now().date())
-                .is_some_and(|days| days > CountryData::OLD)
-            {
-                self.notify(Notice::new(
-                    NoticeKind::Country,
-                    "the country data is old: name newer data with `country_db`",
-                ));
-                warn!(
-                    "the country data is more than {} days old; name newer data with `country_db`: {}",
-                    CountryData::OLD,
-                    data.source
-                );
-            }
-            (self.country_date, self.country_source) = (data.date, data.source);
+            self.check_host(&config, &inputs, data)?;
+            country_data = Some(found);
             Some(table)
         } else {
             None
@@ -278,6 +269,9 @@ impl Daemon {
         self.systems = systems;
         self.config = config;
         self.keep_names()?;
+        if let Some(found) = country_data {
+            self.note_countries(&found);
+        }
         let old = std::mem::take(&mut self.guarded);
         let known = |name: &str| old.iter().find(|known| known.name == name).cloned();
         self.guarded = names
@@ -320,7 +314,7 @@ impl Daemon {
         Ok(names)
     }
 
-    fn inputs(&mut self, config: &Config, names: &[String]) -> Result<Inputs> {
+    pub(super) fn inputs(&mut self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
             warned: self.feeds.wide.clone(),

@@ -13,7 +13,6 @@ use super::guarded::Guarded;
 use super::state::Daemon;
 use crate::config::{Mode, Period};
 use crate::control::Answer;
-use crate::country::CountryData;
 use crate::engine::boot_time;
 
 impl Daemon {
@@ -152,14 +151,8 @@ impl Daemon {
             self.fence.lists().len(),
             self.bans.len(),
         ));
-        let age = self
-            .country_date
-            .map(|date| jiff::Zoned::now().date().duration_since(date).as_hours() / 24);
-        if let Some(days) = age.filter(|days| *days > CountryData::OLD) {
-            text.push_str(&format!(
-                "\nthe country data is {days} days old; name newer data with `country_db`"
-            ));
-        }
+        let (line, country_data) = self.country_status();
+        text.push_str(&format!("\n{line}"));
         let (trusted, trust) = self.trust_status()?;
         for line in trusted {
             text.push_str(&format!("\n{line}"));
@@ -204,7 +197,7 @@ impl Daemon {
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
                 "trust": trust, "beside": beside, "host": host, "share": share, "feeds": feeds,
-                "country_data": { "source": self.country_source, "age_days": age },
+                "country_data": country_data,
             }),
         ))
     }
