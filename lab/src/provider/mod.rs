@@ -17,14 +17,16 @@ mod page;
 mod serve;
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 pub use pack::{gzip, gzip_of_zeros, tar_gz, zip, zip_of_zeros};
 pub use page::Page;
+
+use nix::sys::socket::{Shutdown, shutdown};
 
 use crate::error::{During, Result};
 
@@ -39,6 +41,7 @@ const REMEMBERED: usize = 10_000;
 pub struct Provider {
     address: SocketAddr,
     shared: Arc<Shared>,
+    bell: TcpListener,
     door: Option<JoinHandle<()>>,
 }
 
@@ -129,6 +132,7 @@ impl Provider {
         let what = || format!("listen on {address}");
         let listener = TcpListener::bind(address).during(what())?;
         let address = listener.local_addr().during(what())?;
+        let bell = listener.try_clone().during(what())?;
         let shared = Arc::new(Shared::default());
         let within = shared.clone();
         let door = std::thread::spawn(move || {
@@ -152,6 +156,7 @@ impl Provider {
         Ok(Self {
             address,
             shared,
+            bell,
             door: Some(door),
         })
     }
@@ -208,8 +213,8 @@ impl Provider {
 impl Drop for Provider {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        // The door wakes up by a visitor.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        // Whoever waits at the door wakes up, in whichever network namespace that is.
+        let _ = shutdown(self.bell.as_raw_fd(), Shutdown::Both);
         if let Some(door) = self.door.take() {
             let _ = door.join();
         }

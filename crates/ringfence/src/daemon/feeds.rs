@@ -99,6 +99,11 @@ impl Feeds {
         self.keeper.again();
     }
 
+    /// Merges anew: whom lists may not cut off has changed.
+    pub(super) fn again(&mut self) {
+        self.keeper.again();
+    }
+
     /// What a thread tells next.
     pub(super) async fn heard(&mut self) -> Told {
         match self.outcomes.recv().await {

@@ -66,6 +66,7 @@ impl Daemon {
                     Added::Extended => "stays longer on",
                 };
                 self.apply(self.config.clone(), false)?;
+                self.feeds.again();
                 let mut text = format!("{range} {what} the {name} list");
                 for overlap in &overlaps {
                     text.push_str(&format!("\nit overlaps {overlap}; deny beats permit"));
@@ -98,6 +99,7 @@ impl Daemon {
                     already += usize::from(self.store.add_entry(entry)? == Added::Already);
                 }
                 self.apply(self.config.clone(), false)?;
+                self.feeds.again();
                 let added = entries.len() - already;
                 Ok(Answer::done(
                     format!("{added} entries are now on the {name} list, {already} were there"),
@@ -111,6 +113,7 @@ impl Daemon {
                 };
                 let removed = self.store.remove_entry(kind, range.first(), range.last())?;
                 self.apply(self.config.clone(), false)?;
+                self.feeds.again();
                 let what = if removed { "is no longer" } else { "was not" };
                 Ok(Answer::done(
                     format!("{range} {what} on the {name} list"),
