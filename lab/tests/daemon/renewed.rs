@@ -54,10 +54,11 @@ fn no_verdict_is_wrong_while_the_country_data_is_exchanged() {
     fence.start(&["--config", &path.to_string_lossy()]).unwrap();
     let update = |which: usize| {
         provider.put("/country.csv", Page::new(data(which)));
-        let config = path.to_string_lossy();
-        fence
-            .cli(&["--config", &config, "country", "update", "--force"])
-            .unwrap()
+        let (config, state) = (path.to_string_lossy(), fence.state());
+        let state = state.to_string_lossy();
+        let of_this = ["--config", &config, "--state", &state];
+        let update = ["country", "update", "--force"];
+        fence.cli(&[&of_this[..], &update[..]].concat()).unwrap()
     };
     let first = update(0);
     assert_eq!(first.code, 0, "{}", first.output());
