@@ -50,6 +50,7 @@ enum Other {
     Compare(compare::Args),
     Queues(compare::queues::Args),
     Feeds(feeds::Args),
+    Swap(compare::swap::Args),
 }
 
 const KEY: Key = Key {
@@ -66,6 +67,9 @@ pub fn run(args: Args) -> Result<()> {
     }
     if let Some(Other::Feeds(args)) = &args.other {
         return feeds::run(args);
+    }
+    if let Some(Other::Swap(args)) = &args.other {
+        return compare::swap::run(args);
     }
     let mut programs = Programs::load()?;
     let countries = CountryData::builtin()?.compile()?;
