@@ -7,7 +7,7 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv="${CARGO_TARGET_DIR:-$root/target}/lab-venv"
 sipvicious=0.3.8
-packages='kamailio sip-tester sipsak fail2ban python3-venv iproute2 nftables ethtool util-linux openssh-server openssh-client iputils-ping debootstrap systemd'
+packages='kamailio sip-tester sipsak fail2ban python3-venv iproute2 nftables ethtool util-linux openssh-server openssh-client iputils-ping debootstrap systemd ipset'
 [ "${1:-}" != compare ] || packages='iproute2 ethtool util-linux iptables ipset nftables'
 
 log=$(mktemp)

@@ -5,7 +5,7 @@
 //! [`PacketCounter`] what was really on the wire. All traffic stays inside namespaces that the
 //! laboratory made, and every run is bounded in count and time.
 //!
-//! `lab/setup.sh` installs what is run here. Everything but [`asterisk`] needs root: a test begins with
+//! `lab/setup.sh` installs what is run here. Everything but [`asterisk`] and [`provider`] needs root: a test begins with
 //! [`needs_root`].
 
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ mod netns;
 mod packets;
 mod phone;
 mod process;
+pub mod provider;
 mod record;
 mod sipp;
 mod sweep;

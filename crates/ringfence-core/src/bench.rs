@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::control::EventCount;
 use crate::country::{Country, CountryTable};
+use crate::feed::Head;
 use crate::hash::Key;
 use crate::judge::{self, Part};
 use crate::limit::{Bucket, State};
@@ -24,6 +25,10 @@ pub struct Listed {
     pub flags: u32,
     /// Interfaces (bit n: the n-th guarded one) from which a private address is a neighbour.
     pub neighbours: u32,
+    /// Services (bit n: the n-th) that admit its network, whatever its country.
+    pub admits: u32,
+    /// Services that do not admit its network, whatever its country.
+    pub refuses: u32,
 }
 
 /// What an address is listed as.
@@ -40,6 +45,9 @@ pub mod list_flags {
     pub const OWN: u32 = 16;
     /// As a destination: behind the fence.
     pub const PROTECTED: u32 = 32;
+    /// Where the actions of threat lists begin: a bit each ([`crate::feed::FeedAction::bit`]). IPv4 addresses have a
+    /// table of their own for them.
+    pub const FEEDS: u32 = 16;
 }
 
 /// Why a source was banned.
@@ -267,6 +275,15 @@ pub trait Store {
     /// Replaces a word where it is still `old`; whether it was.
     fn swap_cell(&mut self, table: Cells, index: u32, old: u64, new: u64) -> bool;
 
+    /// How the table of threat lists is read; None where there is none.
+    fn feed_head(&self) -> Option<Head>;
+
+    /// Whether threat lists have anything in the /24 of an IPv4 address.
+    fn feed_near(&self, address: u32) -> bool;
+
+    /// The actions that a bucket of the table of threat lists has for a bit of a block ([`crate::feed::listed`]).
+    fn feed_listed(&self, place: u32, tag: u32, bit: u32) -> u8;
+
     /// A bucket as it is now; `index` is below [`Buckets::buckets`]. Each word is read once: others
     /// may replace it meanwhile.
     fn bucket(&self, table: Buckets, index: u32) -> Option<&Bucket>;
@@ -323,6 +340,13 @@ pub enum Trace {
     Trust(u8),
     /// The ban of the source.
     Ban(Option<Ban>),
+    /// What lists of others say of the source, and whether that is heeded: of one that belongs it is not.
+    Feed {
+        /// Bits of actions ([`crate::feed::FeedAction::bit`]), and [`crate::feed::REFUSED`].
+        said: u8,
+        /// Whether it counts.
+        heeded: bool,
+    },
     /// The source's country and who is admitted.
     Country {
         /// The country of the source.

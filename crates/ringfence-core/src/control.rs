@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of all layouts that kernel and daemon share. Pinned maps of another version are not
 /// opened: their contents are copied into new ones.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// Interfaces that one fence may guard.
 pub const INTERFACES: usize = 16;

@@ -13,6 +13,7 @@ pub mod class;
 pub mod control;
 pub mod country;
 pub mod event;
+pub mod feed;
 pub mod flow;
 pub mod framing;
 pub mod hash;

@@ -102,6 +102,10 @@ reasons! {
     Tripwire = 25, "tripwire", Drop, "it asks for a user that nobody here has";
     /// A response to nothing that this host sent.
     Unsolicited = 26, "unsolicited", Drop, "a response to nothing that we asked";
+    /// The source is on a threat list.
+    Feed = 27, "feed", Drop, "on a threat list";
+    /// The service does not admit the source's network (autonomous system).
+    Network = 28, "network", Drop, "the network is not admitted";
 }
 
 /// The number of slots for reasons in counters: a power of two, with room for more.

@@ -90,7 +90,15 @@ pub struct Verdict {
     pub(crate) proved: u8,
     /// 1: the flow is a registered one.
     pub(crate) registered_flow: u8,
-    reserved: [u8; 6],
+    /// What lists of others say of the source: bits of [`crate::feed::FeedAction::bit`], and [`crate::feed::REFUSED`].
+    pub(crate) feed: u8,
+    /// 1: the service admits the source's network, whatever its country.
+    pub(crate) network: u8,
+    reserved: [u8; 4],
+    /// Services that admit the source's network (bit n: the n-th).
+    pub(crate) admits: u32,
+    /// Services that do not.
+    pub(crate) refuses: u32,
 }
 
 /// What a packet of a banned source may still pass by.

@@ -14,6 +14,7 @@ use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Turn};
 use ringfence_core::control::{Control, EventCount};
 use ringfence_core::country::CountryTable;
+use ringfence_core::feed::{Head, listed, near};
 use ringfence_core::judge::Part;
 use ringfence_core::limit::Bucket;
 use ringfence_core::packet::Bytes;
@@ -289,6 +290,26 @@ impl<P: Packet> Store for Frame<'_, P> {
             .get(&Key::new(32 + 128, key))
             .copied()
             .unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn feed_head(&self) -> Option<Head> {
+        maps::FEEDS.get(0).map(Head::read)
+    }
+
+    #[inline(always)]
+    fn feed_near(&self, address: u32) -> bool {
+        let (place, word, bit) = near(address);
+        maps::FEEDS
+            .get(place)
+            .is_some_and(|bucket| bucket[word & 7] >> bit & 1 == 1)
+    }
+
+    #[inline(always)]
+    fn feed_listed(&self, place: u32, tag: u32, bit: u32) -> u8 {
+        maps::FEEDS
+            .get(place)
+            .map_or(0, |bucket| listed(bucket, tag, bit))
     }
 
     #[inline(always)]

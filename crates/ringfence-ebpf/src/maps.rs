@@ -1,7 +1,7 @@
 //! The maps that the programs share with the daemon. Their names, types and sizes are the layout
 //! that `ringfence_core::control::LAYOUT` numbers.
 
-use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use ringfence_core::address::Address;
@@ -30,6 +30,10 @@ pub static COUNTRY: Array<CountryTable> = Array::with_max_entries(2, 0);
 /// key is the number of the set and, as it lies in memory, the address.
 #[map]
 pub static LISTS: LpmTrie<[u32; 5], Listed> = LpmTrie::with_max_entries(1 << 18, BPF_F_NO_PREALLOC);
+
+/// Threat lists: how the table is read, then its buckets. The daemon makes it as large as its lists want.
+#[map]
+pub static FEEDS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Bans by subject.
 #[map]

@@ -73,6 +73,7 @@ parts! {
     judge_rate = Rate,
     judge_flow_trust = FlowTrust,
     judge_ban = Ban,
+    judge_feed = Feed,
     judge_locate = Locate,
     judge_later_fragment = LaterFragment,
     judge_udp = Udp,

@@ -1,5 +1,7 @@
 //! The daemon and the command line of Ringfence.
 
+/// Autonomous systems: whose network an address is in.
+pub mod asn;
 /// Asterisk beside the packets: its manager interface, its logs and its dial plan.
 pub mod asterisk;
 /// Packet captures, read and written.
@@ -20,6 +22,10 @@ pub mod daemon;
 pub mod demo;
 /// The places that judge packets.
 pub mod engine;
+/// Threat lists that others keep.
+pub mod feeds;
+/// Downloads over HTTP.
+pub mod fetch;
 /// Toll fraud: calls beyond what an endpoint usually makes.
 pub mod fraud;
 /// The firewall of the whole host, in nftables.
@@ -38,10 +44,12 @@ pub mod notify;
 pub mod opinion;
 /// What the process may do.
 pub mod privilege;
-/// Host names of trunks and their addresses.
+/// Host names and their addresses.
 pub mod resolve;
 /// The first configuration of a host.
 pub mod setup;
+/// Bans and counts for others.
+pub mod share;
 /// Signatures of scanners and attack tools.
 pub mod signature;
 /// What must last: operator lists, countries, bans and trust, in SQLite.

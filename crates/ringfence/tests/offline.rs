@@ -247,6 +247,48 @@ fn lookup_and_explain_ask_the_judge() {
 }
 
 #[test]
+fn lookup_shows_the_autonomous_system() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("asn.csv");
+    fs::write(
+        &data,
+        "192.0.2.0,192.0.2.255,3320,\"Example \u{1b}[2J, Inc.\"\n",
+    )
+    .unwrap();
+    let config = format!("[asn]\ndb = {:?}\n", data.to_str().unwrap());
+    fs::write(directory.path().join("asn.toml"), config).unwrap();
+    let lookup = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .args([
+                "lookup",
+                "192.0.2.7",
+                "198.51.100.1",
+                "--config",
+                "asn.toml",
+            ])
+            .args(args)
+            .current_dir(directory.path())
+            .output()
+            .unwrap()
+    };
+    let text = String::from_utf8(lookup(&[]).stdout).unwrap();
+    assert!(
+        text.contains("  network  AS3320 Example [2J, Inc.\n"),
+        "{text:?}"
+    );
+    assert_eq!(text.matches("network").count(), 1, "{text}");
+    let answers = lines(&lookup(&["--format", "json"]));
+    assert_eq!(answers[0]["asn"], 3320);
+    assert_eq!(answers[0]["as_name"], "Example [2J, Inc.");
+    assert!(answers[1].get("asn").is_none());
+    fs::write(&data, "192.0.2.0,x\n").unwrap();
+    let output = lookup(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("asn.csv:1: "), "{told}");
+}
+
+#[test]
 fn check_counts_and_refuses() {
     let directory = tempfile::tempdir().unwrap();
     let output = ringfence(directory.path(), &["check", "--format", "json"]);

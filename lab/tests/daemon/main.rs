@@ -2,10 +2,13 @@
 
 mod capped;
 mod counted;
+mod fed;
 #[path = "../../../crates/ringfence/tests/kernel/frames.rs"]
 mod frames;
 mod lists;
+mod named;
 mod reloaded;
+mod renewed;
 mod signals;
 mod starts;
 mod trial;

@@ -82,7 +82,7 @@ fn write(fence: &Ringfence<'_>, which: usize) -> String {
         .unwrap();
     let text = format!(
         "mode = \"enforce\"\ninterfaces = [\"eth1\"]\npermit_private = false\n\
-         country_db = {data:?}\n{}{}",
+         {}{}[country]\nfile = {data:?}\n",
         without_signatures(),
         POLICIES[which]
     );

@@ -200,7 +200,8 @@ fn installation(system: &System<'_>, package: &Path) {
 fn upgrade(lab: &Lab, system: &System<'_>, package: &Path) -> Service {
     let policy = format!(
         "mode = \"enforce\"\ninterfaces = [\"eth0\"]\ncountries = [\"GB\"]\n\
-         country_db = \"/etc/ringfence/countries.csv\"\n{}\
+         {}\
+         [country]\nfile = \"/etc/ringfence/countries.csv\"\n\
          [[service]]\nname = \"sip\"\nports = [\"udp/5060\", \"tcp/5060\"]\nfrom = \"countries\"\n\
          [trust]\nrequests = \"1000/10s\"\n",
         ringfence_lab::without_signatures()

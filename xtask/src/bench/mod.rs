@@ -9,6 +9,8 @@
 mod bare;
 mod compare;
 mod egress;
+mod feeds;
+mod lists;
 mod programs;
 mod scenario;
 
@@ -47,6 +49,8 @@ pub struct Args {
 enum Other {
     Compare(compare::Args),
     Queues(compare::queues::Args),
+    Feeds(feeds::Args),
+    Swap(compare::swap::Args),
 }
 
 const KEY: Key = Key {
@@ -60,6 +64,12 @@ pub fn run(args: Args) -> Result<()> {
     }
     if let Some(Other::Queues(args)) = &args.other {
         return compare::queues::run(args);
+    }
+    if let Some(Other::Feeds(args)) = &args.other {
+        return feeds::run(args);
+    }
+    if let Some(Other::Swap(args)) = &args.other {
+        return compare::swap::run(args);
     }
     let mut programs = Programs::load()?;
     let countries = CountryData::builtin()?.compile()?;

@@ -130,11 +130,12 @@ impl<B: Bench> Judge<'_, B> {
         let payload = self.scan.verdict.payload;
         let mut digest = 0u64;
         let mut at = VIA;
-        while at < VIA_END && at + 8 <= self.scan.verdict.length {
-            if let Some([low, high]) = self.bench.words::<2>(payload.wrapping_add(at)) {
-                digest = mix(digest, u64::from(low) | u64::from(high) << 32);
+        while at < VIA_END && at + 16 <= self.scan.verdict.length {
+            if let Some([a, b, c, d]) = self.bench.words::<4>(payload.wrapping_add(at)) {
+                digest = mix(digest, u64::from(a) | u64::from(b) << 32);
+                digest = mix(digest, u64::from(c) | u64::from(d) << 32);
             }
-            at += 8;
+            at += 16;
         }
         self.scan.verdict.transaction = digest | 1;
         self.recall();

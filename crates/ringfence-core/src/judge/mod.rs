@@ -2,6 +2,7 @@
 
 mod datagram;
 mod doubt;
+mod feed;
 mod greeting;
 mod iax2;
 mod message;
@@ -64,6 +65,7 @@ pub fn judge<B: Bench>(
         scan,
     };
     let reason = judge.decide();
+    let reason = judge.by_name(reason);
     judge.scan.verdict.set_reason(reason);
     if reason.action() == Action::Drop {
         if judge.leads_on(reason) {
@@ -117,6 +119,9 @@ impl<'a, B: Bench> Judge<'a, B> {
     #[inline(always)]
     fn decide(&mut self) -> Reason {
         let mut answer = self.ask(Part::Headers);
+        if answer == part::GO_ON {
+            answer = self.ask(Part::Feed);
+        }
         if answer == part::GO_ON {
             let udp = self.scan.verdict.protocol == protocol::UDP;
             answer = self.ask(if udp { Part::Udp } else { Part::Tcp });
@@ -209,6 +214,8 @@ impl<'a, B: Bench> Judge<'a, B> {
         self.bench.trace(Trace::Source(listed));
         let neighbour = listed.neighbours >> (self.scan.verdict.interface & 31) & 1;
         self.scan.verdict.listed = listed.flags | (neighbour * list_flags::PERMITTED);
+        self.scan.verdict.admits = listed.admits;
+        self.scan.verdict.refuses = listed.refuses;
     }
 
     /// Whether the destination is behind the fence.
@@ -349,7 +356,8 @@ impl<'a, B: Bench> Judge<'a, B> {
             return true;
         }
         let country = self.scan.verdict.located();
-        let admitted = admission == Admission::Countries && service.countries.contains(country);
+        let admitted = admission == Admission::Countries
+            && (u8::from(service.countries.contains(country)) | self.scan.verdict.network) != 0;
         self.bench.trace(Trace::Country {
             country,
             admission,
@@ -404,7 +412,7 @@ impl<'a, B: Bench> Judge<'a, B> {
             Reason::Tripwire => true,
             Reason::Failures => self.is_refused(),
             _ => false,
-        };
+        } | self.suspected();
         if reason == Reason::Failures && self.belongs() {
             // A phone with a wrong password: slowed, alone.
             return 0;

@@ -25,6 +25,8 @@ pub enum Part {
     FlowTrust,
     /// Whether the source, which the filter marks, is banned: 1 or 0.
     Ban,
+    /// What threat lists say of the source. The number of a reason, or [`GO_ON`].
+    Feed,
     /// Looks up the source's country. Nothing.
     Locate,
     /// A later fragment. The number of a reason; so where nothing else is said below.
@@ -177,6 +179,7 @@ pub fn run<B: Bench>(part: Part, bench: &mut B, tables: Tables<'_>, scan: &mut S
         Part::Rate => judge.answer_query(),
         Part::FlowTrust => judge.flow_trust(),
         Part::Ban => u32::from(judge.ban()),
+        Part::Feed => answer(judge.warned()),
         Part::Locate => judge.locate(),
         Part::LaterFragment => judge.later_fragment() as u32,
         Part::Udp => judge.udp() as u32,

@@ -14,6 +14,7 @@ use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, T
 use ringfence_core::class::{CLASSES, Class};
 use ringfence_core::control::EventCount;
 use ringfence_core::country::{Country, CountryTable};
+use ringfence_core::feed::Head;
 use ringfence_core::hash::Key;
 use ringfence_core::judge;
 use ringfence_core::limit::{Bucket, Limit};
@@ -72,6 +73,18 @@ impl Store for Place {
 
     fn listed(&self, address: &Address, _: u32) -> Listed {
         self.lists.get(address).copied().unwrap_or_default()
+    }
+
+    fn feed_head(&self) -> Option<Head> {
+        None
+    }
+
+    fn feed_near(&self, _: u32) -> bool {
+        false
+    }
+
+    fn feed_listed(&self, _: u32, _: u32, _: u32) -> u8 {
+        0
     }
 
     fn ban(&self, subject: &Address) -> Option<Ban> {

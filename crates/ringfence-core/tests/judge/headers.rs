@@ -364,8 +364,8 @@ fn lists() {
     for (interfaces, reason) in [(1, Reason::Permitted), (2, Reason::Malformed)] {
         let mut world = World::new();
         let listed = Listed {
-            flags: 0,
             neighbours: interfaces,
+            ..Listed::default()
         };
         world.place.lists.insert(source, listed);
         assert_eq!(world.reason(&frame), reason);

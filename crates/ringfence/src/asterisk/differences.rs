@@ -149,7 +149,7 @@ fn compare(
         let address = contact.address;
         let account = account.clone();
         match (left.next(), address) {
-            (Some(source), Some(address)) if !super::audit::is_private(address) => {
+            (Some(source), Some(address)) if !crate::net::is_private(address) => {
                 differences.note(Difference::Elsewhere {
                     account,
                     address,

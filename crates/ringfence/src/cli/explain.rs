@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ringfence_core::bench::{Cause, Listed, Trace, list_flags};
+use ringfence_core::feed::FeedAction;
 use ringfence_core::limit::State;
 use ringfence_core::packet::Link;
 use ringfence_core::policy::Admission;
@@ -18,6 +19,8 @@ use super::{Format, Global, Usage, lookup, message, offline, replay};
 use crate::capture::Capture;
 use crate::country::country_name;
 use crate::engine::memory::Memory;
+use crate::store::ListKind;
+use crate::tables::Inputs;
 use replay::Direction;
 
 /// Show each step of a judgement.
@@ -47,12 +50,13 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
-    let mut memory = offline::memory(global, &config, &said.inputs())?;
+    let inputs = said.inputs(&config)?;
+    let mut memory = offline::memory(global, &config, &inputs)?;
     let mut trust = offline::Trust::read(global, &config);
     let explain = |memory: &mut Memory, now, link, frame: &[u8]| {
         let mut trace = Vec::new();
         let verdict = memory.judge_traced(now, 31, link, frame, &mut trace);
-        tell(global.format, memory, &verdict, frame, &trace)
+        tell(global.format, memory, &inputs, &verdict, frame, &trace)
     };
     let now = 86_400_000_000_000;
     if args.pcap.is_none() {
@@ -134,11 +138,19 @@ fn link(bytes: &[u8]) -> Link {
 fn tell(
     format: Format,
     memory: &Memory,
+    inputs: &Inputs,
     verdict: &Verdict,
     frame: &[u8],
     trace: &[Trace],
 ) -> io::Result<()> {
-    let steps: Vec<_> = trace.iter().map(|step| say(memory, step)).collect();
+    let source = message::ip(verdict.source);
+    let steps: Vec<_> = trace
+        .iter()
+        .map(|step| match step {
+            Trace::Source(listed) => ("on a list?", listed_as(*listed, inputs, source)),
+            step => say(memory, step),
+        })
+        .collect();
     let reason = verdict.reason();
     let ip = |address| message::ip(address).map_or_else(String::new, |ip| ip.to_string());
     let (source, destination) = (ip(verdict.source), ip(verdict.destination));
@@ -191,7 +203,7 @@ fn tell(
 fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
     let names = memory.names();
     match step {
-        Trace::Source(listed) => ("on a list?", listed_as(*listed)),
+        Trace::Source(listed) => ("on a list?", listed_as(*listed, &Inputs::default(), None)),
         Trace::Service(0) => ("one of our services?", "no".into()),
         Trace::Service(number) => ("one of our services?", names.service(*number).to_owned()),
         Trace::Trust(bits) => ("known to us?", known_as(*bits)),
@@ -201,6 +213,16 @@ fn say(memory: &Memory, step: &Trace) -> (&'static str, String) {
             Cause::from_number(ban.cause)
                 .map_or_else(|| "yes".into(), |cause| format!("yes, {}", cause.name())),
         ),
+        Trace::Feed { said, heeded } => {
+            let action =
+                FeedAction::strictest(*said).map_or("network not admitted", FeedAction::name);
+            let heeded = if *heeded {
+                ""
+            } else {
+                ", which is not heeded: it belongs here"
+            };
+            ("on a threat list?", format!("yes, {action}{heeded}"))
+        }
         Trace::Country {
             country,
             admission,
@@ -297,7 +319,21 @@ fn known_as(bits: u8) -> String {
     }
 }
 
-fn listed_as(listed: Listed) -> String {
+/// The lists that hold a source, each with the names that it is there as.
+fn listed_as(listed: Listed, inputs: &Inputs, source: Option<IpAddr>) -> String {
+    let word = |flag: u32, word: &str| {
+        let list = match flag {
+            list_flags::DENIED => ListKind::Deny,
+            list_flags::PERMITTED => ListKind::Permit,
+            _ => return word.to_owned(),
+        };
+        let names = source.into_iter().flat_map(|ip| inputs.names_of(list, ip));
+        let names: Vec<_> = names.map(|named| named.name.as_str()).collect();
+        match names.as_slice() {
+            [] => word.to_owned(),
+            names => format!("{word} as {}", names.join(", ")),
+        }
+    };
     let words: Vec<_> = [
         (list_flags::DENIED, "denied"),
         (list_flags::OWN, "our own or loopback"),
@@ -307,7 +343,7 @@ fn listed_as(listed: Listed) -> String {
     ]
     .iter()
     .filter(|(flag, _)| listed.flags & flag != 0)
-    .map(|(_, word)| *word)
+    .map(|(flag, text)| word(*flag, text))
     .collect();
     if words.is_empty() {
         "no".into()

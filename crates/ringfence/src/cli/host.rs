@@ -117,7 +117,7 @@ fn gather(global: &Global, force: &Force, trial: bool) -> Result<(Config, Facts,
     let (interfaces, routes) =
         runtime.block_on(async { anyhow::Ok((net::interfaces().await?, net::routes().await?)) })?;
     let facts = Facts {
-        inputs: offline::Said::read(global, &config).inputs(),
+        inputs: offline::Said::read(global, &config).inputs(&config)?,
         neighbours: near(&interfaces, &routes),
         sessions: net::tcp_sessions()?,
     };

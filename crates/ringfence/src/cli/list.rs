@@ -11,13 +11,15 @@ use crate::control::{Change, List, Request};
 /// What to do with a list.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Put an address, a prefix or FIRST-LAST on the list
+    /// Put an address, a prefix, FIRST-LAST or a host name on the list
     #[command(
         after_long_help = "Examples:\n  ringfence permit add 198.51.100.7 --comment 'branch office'\n\
-        \x20 ringfence deny add 192.0.2.10-192.0.2.20 --for 2h"
+        \x20 ringfence permit add boss.dyndns.example --for 2w\n\
+        \x20 ringfence deny add 192.0.2.10-192.0.2.20 --for 2h\n\n\
+        A host name stands for the addresses that it has at the moment."
     )]
     Add {
-        /// ADDRESS, CIDR or FIRST-LAST
+        /// ADDRESS, CIDR, FIRST-LAST or NAME
         range: String,
         /// Why it is on the list
         #[arg(long, default_value = "")]

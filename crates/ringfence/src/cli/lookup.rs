@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use ringfence_core::packet::{Link, protocol};
 use ringfence_core::verdict::Verdict;
 use serde::Serialize;
@@ -12,13 +13,16 @@ use serde_json::{Value, json};
 use super::offline::Said;
 use super::trusted::Trusted;
 use super::{FAILED, Format, Global, Usage, offline, replay, terminal};
+use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, Host, Kind, Protocol, Service};
+use crate::control::feeds::Stored;
 use crate::control::trust;
 use crate::control::why::{refusal_data, refusal_line};
-use crate::country::country_name;
+use crate::country::{CountryData, country_name};
 use crate::engine::memory::Memory;
 use crate::store::ListKind;
 use crate::synthesis;
+use crate::tables::Inputs;
 
 /// Refusals of an address that people are shown; programs are given all.
 const REFUSALS: usize = 5;
@@ -41,11 +45,18 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
     let said = Said::read(global, &config);
+    let inputs = said.inputs(&config)?;
+    let state = offline::state(global, &config);
+    let data = offline::country_data(global, &config)?;
     let mut known = Known {
-        memory: offline::memory(global, &config, &said.inputs())?,
+        memory: offline::memory_with(global, &config, &inputs, &data)?,
+        country_data: CountryAge::of(&data),
         trusted: Trusted::read(global, &config),
+        systems: offline::systems(&config)?,
+        feeds: Stored::read(&config, state, Timestamp::now()),
         config,
         said,
+        inputs,
         now: 0,
     };
     let mut code = ExitCode::SUCCESS;
@@ -112,17 +123,51 @@ struct Answer {
     integer: u128,
     country: &'static str,
     country_name: &'static str,
+    country_data: CountryAge,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_name: Option<String>,
     lists: Vec<Value>,
     trust: Option<Value>,
     refused: Vec<Value>,
     services: Vec<Value>,
 }
 
+/// The country data that answered.
+#[derive(Clone, Serialize)]
+struct CountryAge {
+    source: String,
+    date: Option<jiff::civil::Date>,
+    age_days: Option<i64>,
+}
+
+impl CountryAge {
+    fn of(data: &CountryData) -> Self {
+        Self {
+            source: data.source.clone(),
+            date: data.date,
+            age_days: data.age(jiff::Zoned::now().date()),
+        }
+    }
+
+    fn line(&self) -> String {
+        match self.age_days {
+            Some(days) => format!(" ({days} days old data)"),
+            None => String::new(),
+        }
+    }
+}
+
 struct Known {
     config: Config,
+    feeds: Stored,
     said: Said,
+    inputs: Inputs,
     trusted: Trusted,
+    systems: AsnData,
     memory: Memory,
+    country_data: CountryAge,
     /// Each question is asked a day after the one before, so that none counts towards the next.
     now: u64,
 }
@@ -137,6 +182,7 @@ impl Known {
         };
         let lists = self.lists(ip);
         let services = self.services(ip);
+        let system = self.systems.lookup(ip);
         let mut out = io::stdout().lock();
         if format == Format::Json {
             let services: Vec<Value> = services
@@ -154,6 +200,9 @@ impl Known {
                 integer,
                 country: country.code(),
                 country_name: country_name(country),
+                country_data: self.country_data.clone(),
+                asn: system.map(|(number, _)| number),
+                as_name: system.map(|(_, name)| name.to_owned()),
                 lists,
                 trust: self.trusted.holder(ip).map(trust::data),
                 refused: self.trusted.refusals(ip).iter().map(refusal_data).collect(),
@@ -165,10 +214,14 @@ impl Known {
         writeln!(out, "  integer  {integer}")?;
         writeln!(
             out,
-            "  country  {} {}",
+            "  country  {} {}{}",
             country.code(),
-            country_name(country)
+            country_name(country),
+            self.country_data.line()
         )?;
+        if let Some(system) = self.systems.shown(ip) {
+            writeln!(out, "  network  {}", terminal::text(&system))?;
+        }
         for list in &lists {
             let text = |key: &str| list.get(key).and_then(Value::as_str).unwrap_or("");
             write!(out, "  list     {} {}", text("list"), text("range"))?;
@@ -216,14 +269,28 @@ impl Known {
         }
         for trunk in &self.config.trunks {
             for host in &trunk.hosts {
-                if let Host::Range(range) = host {
-                    note("trunk", range, &trunk.name);
+                match host {
+                    Host::Range(range) => note("trunk", range, &trunk.name),
+                    Host::Name(name) => {
+                        let addresses = self.inputs.resolved.get(name).into_iter().flatten();
+                        for address in addresses {
+                            let comment = format!("{} as {name}", trunk.name);
+                            note("trunk", &AddressRange::from(*address), &comment);
+                        }
+                    }
                 }
             }
         }
         for proxy in &self.config.proxies {
             for range in &proxy.addresses {
                 note("proxy", range, proxy.name.as_deref().unwrap_or(""));
+            }
+        }
+        for kind in [ListKind::Permit, ListKind::Deny] {
+            for named in self.inputs.names_of(kind, ip) {
+                found.push(json!({
+                    "list": named.list_name(), "range": named.name, "comment": named.comment,
+                }));
             }
         }
         for entry in &self.said.entries {
@@ -240,6 +307,11 @@ impl Known {
                     "expires": entry.expires.map(|at| at.to_string()),
                 }));
             }
+        }
+        for (name, net, action) in self.feeds.with(ip) {
+            found.push(json!({
+                "list": "feed", "range": net.to_string(), "comment": format!("{name} ({action})"),
+            }));
         }
         for ban in &self.said.bans {
             let net = ipnet::IpNet::new(ban.address, ban.prefix_len);

@@ -13,6 +13,8 @@ pub mod deny;
 pub mod doctor;
 pub mod events;
 pub mod explain;
+pub mod export;
+pub mod feed;
 pub mod host;
 pub mod import;
 pub mod install;
@@ -136,6 +138,8 @@ pub enum Command {
     Import(import::Args),
     /// Show the bans, each with its reason, evidence and end
     Bans(bans::Args),
+    /// Write bans and counts for routers, nftables, ipset, fail2ban or CrowdSec
+    Export(export::Args),
     /// Show who is trusted and why, or forget an address
     Trust(trust::Args),
     /// Tell why an address or account is or was blocked, and what lets it in
@@ -144,6 +148,8 @@ pub enum Command {
     Report(report::Args),
     /// Admit a country or not, whatever the configuration says
     Country(country::Args),
+    /// Show threat lists, fetch them, or try one
+    Feed(feed::Args),
     /// Show the host's firewall, put it in force or take it away
     Host(host::Args),
     /// Try the ways on which people are told of bans and the like
@@ -193,10 +199,12 @@ pub fn main() -> ExitCode {
         Command::Unban(args) => unban::run(args, &global),
         Command::Import(args) => import::run(args, &global),
         Command::Bans(args) => bans::run(args, &global),
+        Command::Export(args) => export::run(args, &global),
         Command::Trust(args) => trust::run(args, &global),
         Command::Why(args) => why::run(args, &global),
         Command::Report(args) => report::run(args, &global),
         Command::Country(args) => country::run(args, &global),
+        Command::Feed(args) => feed::run(args, &global),
         Command::Host(args) => host::run(args, &global),
         Command::Notify(args) => notify::run(args, &global),
         Command::Check(args) => check::run(args, &global),

@@ -29,7 +29,7 @@ enum Action {
         passwords.\n\n\
         Exit codes: 0 all were delivered, 1 one was not, 2 no way is configured.")]
     Test {
-        /// The kind that it claims to be of: ban, audit, fraud, asterisk, country, forged, fence
+        /// The kind that it claims to be of: ban, audit, fraud, asterisk, country, feed, forged, fence
         #[arg(long, default_value = "ban", value_parser = kind)]
         kind: NoticeKind,
     },

@@ -1,20 +1,27 @@
 //! What the commands that need no daemon begin with: configuration, country data, a fence in memory.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 use ringfence_core::country::Country;
 use ringfence_core::hash::Key;
 
-use super::Global;
+use super::{Global, terminal};
+use crate::asn::{AsnData, AsnError};
 use crate::config::{AddressRange, Config, LoadError, Mistakes};
-use crate::control::List;
-use crate::country::{CountryData, CountryError};
+use crate::control::feeds::Stored;
+use crate::control::{List, listing};
+use crate::country::{self, CountryData, CountryError};
+use crate::engine::feeds::FeedTable;
 use crate::engine::memory::Memory;
-use crate::store::{self, CountryOverride, CountryRule, ListKind, Store, StoreError};
+use crate::store::{
+    self, CountryOverride, CountryRule, ListKind, NameAnswer, NameEntry, Store, StoreError,
+};
 use crate::tables::{self, Generation, Inputs};
 use crate::trust::{Clock, Known, restore};
 
@@ -22,7 +29,7 @@ use crate::trust::{Clock, Known, restore};
 pub const DEFAULT_CONFIG: &str = "/etc/ringfence/ringfence.toml";
 
 /// The slots that sources fall in without a daemon: the same at each run, so that a replay is too.
-const KEY: Key = Key {
+pub const KEY: Key = Key {
     words: [0x52_69_6e_67, 0x66_65_6e_63_65],
 };
 
@@ -42,15 +49,32 @@ pub fn config(global: &Global) -> Result<Config, LoadError> {
     config_path(global).map_or_else(|| Ok(Config::default()), |path| Config::load(&path))
 }
 
-/// The country data in question.
+/// The state directory in question.
+pub fn state<'a>(global: &'a Global, config: &'a Config) -> &'a Path {
+    global.state.as_ref().unwrap_or(&config.state)
+}
+
+/// The country data in question. What is wrong with downloaded data is told, and older data holds.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn country_data(global: &Global, config: &Config) -> Result<CountryData, CountryError> {
-    match global.country_db.as_ref().or(config.country_db.as_ref()) {
-        Some(path) => CountryData::open(path),
-        None => CountryData::builtin(),
+    if let Some(path) = &global.country_db {
+        return CountryData::open(path);
     }
+    let found = country::in_force(&config.country, state(global, config))?;
+    if let Some(trouble) = &found.trouble {
+        let _ = writeln!(io::stderr(), "ringfence: {}", terminal::text(trouble));
+    }
+    Ok(found.data)
+}
+
+/// The data of autonomous systems in question; without any, nothing is known.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn systems(config: &Config) -> Result<AsnData, AsnError> {
+    AsnData::open(&config.asn.db)
 }
 
 /// Compiles the policy; mistakes name the file that they are in.
@@ -67,14 +91,39 @@ pub fn compile(global: &Global, config: &Config, inputs: &Inputs) -> Result<Gene
     })
 }
 
-/// A fence in memory with the policy and country data in question.
+/// A fence in memory with the policy, threat lists and country data in question.
 ///
 /// # Errors
 /// When one of them cannot be had.
 pub fn memory(global: &Global, config: &Config, inputs: &Inputs) -> anyhow::Result<Memory> {
-    let generation = compile(global, config, inputs)?;
-    let countries = country_data(global, config)?.compile()?;
-    Ok(Memory::new(generation, countries, KEY))
+    memory_with(global, config, inputs, &country_data(global, config)?)
+}
+
+/// The same with these country data.
+///
+/// # Errors
+/// What is wrong with the signatures, or too much in the data.
+pub fn memory_with(
+    global: &Global,
+    config: &Config,
+    inputs: &Inputs,
+    countries: &CountryData,
+) -> anyhow::Result<Memory> {
+    let merged =
+        Stored::read(config, state(global, config), Timestamp::now()).merged(config, inputs);
+    let inputs = Inputs {
+        warned: merged.wide().0,
+        ..inputs.clone()
+    };
+    let generation = compile(global, config, &inputs)?;
+    let mut memory = Memory::new(generation, countries.compile()?, KEY);
+    if !merged.is_empty() {
+        let blocks = merged.blocks();
+        let table = FeedTable::new(blocks.len(), 1);
+        table.replace(&blocks);
+        memory.set_feeds(Arc::new(table));
+    }
+    Ok(memory)
 }
 
 /// What the operator said by command, as the store holds it.
@@ -86,12 +135,16 @@ pub struct Said {
     pub bans: Vec<store::Ban>,
     /// Countries that were allowed or denied.
     pub countries: Vec<CountryOverride>,
+    /// Host names on both lists.
+    pub names: Vec<NameEntry>,
+    /// The addresses that names had last.
+    pub answers: Vec<NameAnswer>,
 }
 
 impl Said {
     /// Reads the store without changing it. One that cannot be read is told, and then nothing was said.
     pub fn read(global: &Global, config: &Config) -> Self {
-        let directory = global.state.as_ref().unwrap_or(&config.state);
+        let directory = state(global, config);
         Self::of(directory).unwrap_or_else(|error| {
             let _ = writeln!(
                 io::stderr(),
@@ -119,7 +172,33 @@ impl Said {
         said.bans = store.bans()?;
         said.bans.retain(|ban| ban.until > now);
         said.countries = store.countries()?;
+        said.names = store.listed_names()?;
+        said.names
+            .retain(|entry| entry.expires.is_none_or(|expires| expires > now));
+        said.answers = store.answers()?;
         Ok(said)
+    }
+
+    /// The host names on one list, with the addresses that they had last.
+    pub fn listed_names(&self, list: List) -> Vec<listing::ShownName> {
+        let kind = ListKind::from(list);
+        let names = self.names.iter().filter(|entry| entry.list == kind);
+        let last = self.last(false);
+        let shown = names.map(|entry| listing::ShownName {
+            entry: entry.clone(),
+            addresses: last.get(&entry.name).cloned().unwrap_or_default(),
+            seconds: None,
+            failure: None,
+        });
+        shown.collect()
+    }
+
+    /// The addresses that names had last: of trunks where `sip`, else of hosts on lists.
+    pub(super) fn last(&self, sip: bool) -> BTreeMap<String, Vec<IpAddr>> {
+        let answers = self.answers.iter().filter(|answer| answer.sip == sip);
+        answers
+            .map(|answer| (answer.name.clone(), answer.addresses.clone()))
+            .collect()
     }
 
     /// The entries of one list.
@@ -137,8 +216,11 @@ impl Said {
             .any(|ban| IpNet::new(ban.address, ban.prefix_len).is_ok_and(|net| net.contains(&ip)))
     }
 
-    /// The same as inputs of a policy.
-    pub fn inputs(&self) -> Inputs {
+    /// The same as inputs of a policy, with the addresses that names had last.
+    ///
+    /// # Errors
+    /// When the data of autonomous systems cannot be read.
+    pub fn inputs(&self, config: &Config) -> Result<Inputs, AsnError> {
         let ranges = self.entries.iter().filter_map(|entry| {
             let range = AddressRange::new(entry.first, entry.last).ok()?;
             Some((entry.list, range))
@@ -147,11 +229,15 @@ impl Said {
             let country = Country::from_code(&said.code)?;
             Some((country, said.rule == CountryRule::Allow))
         });
-        Inputs {
+        let mut inputs = Inputs {
             operator: ranges.collect(),
             countries: countries.collect(),
+            resolved: self.last(true),
+            networks: Inputs::networks(config, &systems(config)?),
             ..Inputs::default()
-        }
+        };
+        inputs.named = tables::named(config, &inputs, &self.names, &self.last(false), &[]);
+        Ok(inputs)
     }
 }
 
@@ -162,7 +248,7 @@ pub struct Trust(Option<Known>);
 impl Trust {
     /// Reads the store without changing it. One that cannot be read is told, and then nobody is trusted.
     pub fn read(global: &Global, config: &Config) -> Self {
-        let directory = global.state.as_ref().unwrap_or(&config.state);
+        let directory = state(global, config);
         let read = || {
             Store::read(directory)?
                 .map(|store| store.trust())

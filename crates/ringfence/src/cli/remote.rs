@@ -10,14 +10,17 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::offline::Said;
-use super::{Format, Global, terminal};
+use super::{Format, Global, Usage, terminal};
 use crate::config::{Config, Period};
-use crate::control::{Answer, Change, ControlError, Request, ask, listing, report, trust, why};
+use crate::control::{
+    Answer, Change, ControlError, FeedRequest, Request, ask, export, feeds, listing, report, trust,
+    why,
+};
 use crate::daemon::CONFIG;
 use crate::store::Store;
 
 /// The configuration as far as it says where things are. One that cannot be read does not stand in the way of a command.
-fn places(global: &Global) -> Config {
+pub(super) fn places(global: &Global) -> Config {
     let config = global.config.clone().unwrap_or_else(|| CONFIG.into());
     Config::load(&config).unwrap_or_default()
 }
@@ -56,13 +59,40 @@ pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
     let Some(answer) = stored(request, state, &config)? else {
         return Err(error);
     };
+    told_stored();
+    // Whoever reads has seen enough.
+    let _ = print(&answer, global.format);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The data of the only answer, by the daemon or the store; what went wrong is an error.
+pub fn first(request: &Request, global: &Global) -> Result<serde_json::Value> {
+    let error = match ask(&socket(global), request) {
+        Ok(mut answers) => {
+            let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
+            let answer = answers.next().unwrap_or_else(|| Err(gone().into()))?;
+            anyhow::ensure!(answer.ok, "{}", answer.text);
+            return Ok(answer.data);
+        }
+        Err(error @ ControlError::NoDaemon(_)) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let config = places(global);
+    let state = global.state.as_ref().unwrap_or(&config.state);
+    match stored(request, state, &config)? {
+        Some(answer) => {
+            told_stored();
+            Ok(answer.data)
+        }
+        None => Err(error.into()),
+    }
+}
+
+fn told_stored() {
     let _ = writeln!(
         io::stderr(),
         "ringfence: no daemon answers; this is what was stored"
     );
-    // Whoever reads has seen enough.
-    let _ = print(&answer, global.format);
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What the store answers; None where that takes a daemon.
@@ -71,13 +101,52 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
     let store = || Store::read(state);
     Ok(match request {
         Request::Bans => Some(listing::bans(Said::of(state)?.bans.iter())),
+        Request::ExportBans { unproved } => {
+            let said = Said::of(state)?;
+            let trust = store()?.map(|store| store.trust()).transpose()?;
+            let inputs = said.inputs(config)?;
+            Some(export::stored(
+                &said.bans,
+                &trust.unwrap_or_default(),
+                config,
+                &inputs,
+                *unproved,
+                now,
+            ))
+        }
+        Request::Feed {
+            what: FeedRequest::List,
+        } => Some(feeds::stored(config, state, now)),
+        Request::Feed {
+            what: FeedRequest::Show { address },
+        } => {
+            let wrong = || {
+                Usage(format!(
+                    "`{address}` is no address; write one such as 192.0.2.7"
+                ))
+            };
+            let address = super::lookup::parse(address).ok_or_else(wrong)?;
+            let lists = feeds::Stored::read(config, state, now);
+            let found = lists.with(address);
+            let met = found.iter().min_by_key(|(.., action)| *action);
+            let met = met.map_or(feeds::Met::Nothing, |(name, _, action)| {
+                feeds::Met::Action(name, *action)
+            });
+            Some(feeds::shown(address, &found, &met))
+        }
         Request::Country { code: None, .. } => {
             Some(listing::countries(&Said::of(state)?.countries))
         }
         Request::List {
             list,
             change: Change::Show,
-        } => Some(listing::entries(&Said::of(state)?.list(*list))),
+        } => {
+            let said = Said::of(state)?;
+            Some(listing::entries(
+                &said.list(*list),
+                &said.listed_names(*list),
+            ))
+        }
         Request::Trust { forget: None } => {
             let trust = store()?.map(|store| store.trust()).transpose()?;
             let holders = trust::stored(trust.unwrap_or_default(), now);
@@ -96,7 +165,7 @@ fn stored(request: &Request, state: &Path, config: &Config) -> Result<Option<Ans
     })
 }
 
-fn print(answer: &Answer, format: Format) -> io::Result<()> {
+pub(super) fn print(answer: &Answer, format: Format) -> io::Result<()> {
     match format {
         Format::Json => {
             let data = answer.data.to_string();

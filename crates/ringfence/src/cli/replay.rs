@@ -73,7 +73,11 @@ struct Line<'a> {
 /// When the capture, the configuration or the country data cannot be read.
 pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = offline::config(global)?;
-    let mut memory = offline::memory(global, &config, &Inputs::default())?;
+    let inputs = Inputs {
+        networks: Inputs::networks(&config, &offline::systems(&config)?),
+        ..Inputs::default()
+    };
+    let mut memory = offline::memory(global, &config, &inputs)?;
     let mut trust = offline::Trust::read(global, &config);
     let mut capture = Capture::open(&args.file)?;
     let direction = Direction::new(&args.host, &args.file, memory.policy());

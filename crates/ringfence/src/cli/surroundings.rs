@@ -1,17 +1,18 @@
 //! What a policy is made of beside the file, for commands that judge without the daemon: where this host is, and what the
-//! host names of trunks stand for.
+//! host names stand for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::offline::Said;
 use crate::config::Config;
 use crate::net::{self, Interface, Route};
-use crate::resolve::Resolver;
-use crate::tables::Inputs;
+use crate::resolve::{Question, Resolver, Way};
+use crate::tables::{self, Inputs};
 
-/// For how long names of providers are looked up.
+/// For how long names are looked up.
 const LOOKED_UP: Duration = Duration::from_secs(3);
 /// The place that stands for all interfaces.
 pub(super) const ANY: u32 = 31;
@@ -50,20 +51,42 @@ pub(super) async fn places(config: &Config, inputs: &mut Inputs) {
     }
 }
 
-/// Looks names up, all at once. One that is not answered in time has no addresses.
-pub(super) async fn look_up(names: BTreeSet<String>, inputs: &mut Inputs) {
+/// Looks up the names of trunks and those on the lists, all at once. One that is not answered in time has the addresses
+/// that it had last, if the store knows some.
+pub(super) async fn look_up(
+    config: &Config,
+    said: &Said,
+    trunks: BTreeSet<String>,
+    inputs: &mut Inputs,
+) {
+    let listed = config.permit_names.iter().chain(&config.deny_names);
+    let listed = listed.map(|entry| &entry.name);
+    let listed = listed.chain(said.names.iter().map(|entry| &entry.name));
+    let questions: BTreeSet<_> = trunks
+        .into_iter()
+        .map(Question::sip)
+        .chain(listed.map(Question::host))
+        .collect();
+    let mut listed = said.last(false);
     let mut asked = JoinSet::new();
-    for name in names {
+    for question in questions {
         asked.spawn(async move {
-            let answer = Resolver::new().ok()?.lookup(&name).await.ok()?;
-            Some((name, answer.addresses))
+            let answer = Resolver::new().ok()?.lookup(&question).await.ok()?;
+            Some((question, answer.addresses))
         });
     }
     let found = tokio::time::timeout(LOOKED_UP, async {
         while let Some(answer) = asked.join_next().await {
-            inputs.resolved.extend(answer.ok().flatten());
+            let Some((question, addresses)) = answer.ok().flatten() else {
+                continue;
+            };
+            match question.way {
+                Way::Sip => inputs.resolved.insert(question.name, addresses),
+                Way::Host => listed.insert(question.name, addresses),
+            };
         }
     });
     // What is late is left out.
     let _ = found.await;
+    inputs.named = tables::named(config, inputs, &said.names, &listed, &[]);
 }

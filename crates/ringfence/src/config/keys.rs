@@ -50,7 +50,7 @@ pub const TOP: Table = Table {
         key("engine", "\"auto\""),
         key("interfaces", "[]"),
         key("countries", "[]"),
-        open("country_db", "none"),
+        open("asn", "a table"),
         key("permit", "[]"),
         key("deny", "[]"),
         key("permit_private", "true"),
@@ -64,6 +64,7 @@ pub const TOP: Table = Table {
         open("ban", "a table"),
         open("trunk", "tables"),
         open("proxy", "tables"),
+        open("feed", "tables"),
         open("service", "tables"),
         open("signatures", "a table"),
         open("signature", "tables"),
@@ -76,13 +77,19 @@ pub const TOP: Table = Table {
         open("fraud", "a table"),
         open("audit", "none"),
         open("host", "a table"),
+        open("share", "a table"),
+        open("country", "a table"),
     ],
 };
 
 /// An entry of `permit` or `deny` with a comment.
 pub const ENTRY: Table = Table {
     name: "an entry of permit or deny",
-    keys: &[open("address", "required"), open("comment", "none")],
+    keys: &[
+        open("address", "required"),
+        open("comment", "none"),
+        key("private", "false"),
+    ],
 };
 
 /// `[trust]`.
@@ -120,6 +127,32 @@ pub const PROXY: Table = Table {
     keys: &[open("name", "none"), open("addresses", "required")],
 };
 
+/// `[[feed]]`.
+pub const FEED: Table = Table {
+    name: "[[feed]]",
+    keys: &[
+        open("name", "required"),
+        key("kind", "\"plain\""),
+        open("url", "by kind"),
+        open("file", "none"),
+        key("format", "\"plain\""),
+        open("key", "none"),
+        open("key_env", "none"),
+        open("key_credential", "none"),
+        open("key_file", "none"),
+        open("interval", "by kind"),
+        open("expiry", "by kind"),
+        key("max", "1000000"),
+        key("action", "\"deny\""),
+        key("column", "\"1\""),
+        key("path", "\"$[*]\""),
+        key("level", "1"),
+        key("origins", "[]"),
+        key("scenarios", "[]"),
+        key("may_be_empty", "false"),
+    ],
+};
+
 /// `[[service]]`.
 pub const SERVICE: Table = Table {
     name: "[[service]]",
@@ -129,6 +162,7 @@ pub const SERVICE: Table = Table {
         open("ports", "by kind"),
         open("from", "by countries"),
         open("countries", "the file's"),
+        open("asn", "a table"),
         key("domains", "[]"),
         key("domain_match", "\"gate\""),
         key("domain_opens", "[]"),
@@ -136,6 +170,12 @@ pub const SERVICE: Table = Table {
         open("rate", "by kind"),
         open("budget", "by kind"),
     ],
+};
+
+/// `asn` of a service.
+pub const SERVICE_ASN: Table = Table {
+    name: "asn",
+    keys: &[key("allow", "[]"), key("deny", "[]")],
 };
 
 /// `from` of a service as a table.
@@ -171,6 +211,12 @@ pub const RATE: Table = Table {
         key("not-sip", "\"5/10s\""),
         key("new-tcp", "\"10/10s\""),
     ],
+};
+
+/// `[asn]`.
+pub const ASN: Table = Table {
+    name: "[asn]",
+    keys: &[open("db", "none")],
 };
 
 /// `[signatures]`.
@@ -229,7 +275,7 @@ pub const NOTIFY: Table = Table {
         key("digest", "\"1h\""),
         key(
             "kinds",
-            "[\"ban\", \"audit\", \"fraud\", \"asterisk\", \"country\", \"forged\", \"fence\"]",
+            "[\"ban\", \"audit\", \"fraud\", \"asterisk\", \"country\", \"feed\", \"forged\", \"fence\"]",
         ),
         open("mail", "none"),
         open("webhook", "none"),
@@ -340,6 +386,42 @@ pub const HOST: Table = Table {
     ],
 };
 
+/// `[share]`.
+pub const SHARE: Table = Table {
+    name: "[share]",
+    keys: &[
+        open("http", "none"),
+        key("allow", "[]"),
+        open("files", "none"),
+        key("proved_only", "true"),
+        key("every", "\"30s\""),
+    ],
+};
+
+/// `[country]`.
+pub const COUNTRY: Table = Table {
+    name: "[country]",
+    keys: &[
+        open("source", "`\"builtin\"`, or by `file` and `url`"),
+        key("update", "\"daily\""),
+        open("account", "of GeoIP.conf"),
+        open("licence_key", "of GeoIP.conf"),
+        open("licence_key_env", "none"),
+        open("licence_key_credential", "none"),
+        open("licence_key_file", "none"),
+        open("edition", "`\"GeoLite2-Country\"`"),
+        open("token", "one of the four"),
+        open("token_env", "one of the four"),
+        open("token_credential", "one of the four"),
+        open("token_file", "one of the four"),
+        open("variant", "`\"user-country\"`"),
+        open("url", "required for \"url\""),
+        open("file", "required for \"file\""),
+        open("base", "the provider"),
+        open("groups", "a table"),
+    ],
+};
+
 /// Every table, in the order of the documentation.
 pub const TABLES: &[&Table] = &[
     &TOP,
@@ -348,9 +430,12 @@ pub const TABLES: &[&Table] = &[
     &BAN,
     &TRUNK,
     &PROXY,
+    &FEED,
     &SERVICE,
     &FROM,
+    &SERVICE_ASN,
     &RATE,
+    &ASN,
     &SIGNATURES,
     &LOG,
     &CONTROL,
@@ -365,6 +450,8 @@ pub const TABLES: &[&Table] = &[
     &FRAUD_CLOSED,
     &AUDIT,
     &HOST,
+    &SHARE,
+    &COUNTRY,
 ];
 
 impl Table {

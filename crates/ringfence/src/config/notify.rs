@@ -24,6 +24,8 @@ words! {
         Asterisk = "asterisk",
         /// The country data is too old.
         Country = "country",
+        /// A threat list that fails for long, is over, or has addresses of ours.
+        Feed = "feed",
         /// A name with line ends in it, as forgers of log lines write them.
         Forged = "forged",
         /// Anything else that is wrong with the fence.

@@ -19,7 +19,7 @@ fn mistake(text: &str) -> String {
 #[test]
 fn one_line_is_enough_for_mail() {
     let notify = read("[notify.mail]\nto = [\"admin@example.com\", \"root\", \"root\"]");
-    assert_eq!((notify.most, notify.kinds.len()), (12, 7));
+    assert_eq!((notify.most, notify.kinds.len()), (12, 8));
     assert_eq!(notify.digest, Duration::from_secs(3600));
     let mail = notify.mail.unwrap();
     let to: Vec<String> = mail.to.iter().map(ToString::to_string).collect();

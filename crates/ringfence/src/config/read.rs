@@ -7,20 +7,25 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::address::{AddressRange, ListEntry};
-use super::countries::CountryCode;
-use super::keys::{CONTROL, ENTRY, PROXY, SIGNATURES, TOP, TRUNK};
+use super::countries::{self, CountryCode};
+use super::country::CountryGroup;
+use super::keys::{CONTROL, PROXY, SIGNATURES, TOP, TRUNK};
 use super::mistake::{Mistakes, Position};
 use super::name::label;
 use super::read_agi::agi;
+use super::read_asn::asn;
 use super::read_asterisk::asterisk;
 use super::read_audit::audit;
+use super::read_country::country;
+use super::read_feed::feeds;
 use super::read_fraud::fraud;
 use super::read_host::host;
+use super::read_lists::{lists, refuse_everything};
 use super::read_log::logs;
 use super::read_nfqueue::nfqueue;
 use super::read_notify::notify;
 use super::read_service::services;
+use super::read_share::share;
 use super::read_trust::trust_and_bans;
 use super::reader::{Item, Reader, Section};
 use super::types::{Config, Proxy, Signatures, Trunk};
@@ -77,24 +82,9 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("interfaces") {
         config.interfaces = texts(reader, item, interface);
     }
-    let countries = countries(reader, &top);
-    config.country_db = top.get("country_db").and_then(|i| path(reader, i));
-    if let Some(item) = top.get("permit") {
-        config.permit = entries(
-            reader,
-            item,
-            "permits the whole Internet",
-            "write from = \"anyone\" in the service that is meant for all",
-        );
-    }
-    if let Some(item) = top.get("deny") {
-        config.deny = entries(
-            reader,
-            item,
-            "denies the whole Internet, this session included",
-            "write from = \"permitted\" in the services that are meant for a few",
-        );
-    }
+    config.country = country(reader, &top);
+    let countries = countries(reader, &top, &config.country.groups);
+    lists(reader, &top, &mut config);
     if let Some(flag) = top.get("permit_private").and_then(|i| reader.flag(i)) {
         config.permit_private = flag;
     }
@@ -125,8 +115,12 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     if let Some(item) = top.get("proxy") {
         config.proxies = proxies(reader, item);
     }
+    if let Some(item) = top.get("feed") {
+        config.feeds = feeds(reader, item);
+    }
     let asterisk = asterisk(reader, &top);
-    config.services = services(reader, top, countries.as_ref());
+    config.services = services(reader, top, countries.as_ref(), &config.country.groups);
+    config.asn = asn(reader, &top, &config.services);
     if let Some(table) = top
         .get("signatures")
         .and_then(|i| reader.table(&SIGNATURES, i))
@@ -149,6 +143,7 @@ fn config(reader: &mut Reader<'_>, top: Section<'_>) -> Config {
     config.asterisk = asterisk;
     config.fraud = fraud(reader, &top);
     config.host = host(reader, &top, &config.services);
+    config.share = share(reader, &top);
     config.countries = countries.map(|c| c.codes).unwrap_or_default();
     config
 }
@@ -161,8 +156,12 @@ pub(super) struct Countries {
     pub sound: bool,
 }
 
-/// The `countries` of a table, if it has them.
-pub(super) fn countries(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<Countries> {
+/// The `countries` of a table, if it has them; `groups` are those of the file.
+pub(super) fn countries(
+    reader: &mut Reader<'_>,
+    table: &Section<'_>,
+    groups: &[CountryGroup],
+) -> Option<Countries> {
     let Some(item) = table.get("countries") else {
         let misspelt = table.misspelt("countries");
         return misspelt.then(|| Countries {
@@ -171,11 +170,16 @@ pub(super) fn countries(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<
         });
     };
     let before = reader.count();
-    let mut codes: Vec<CountryCode> = reader
-        .parsed_list(item)
-        .into_iter()
-        .map(|(code, _)| code)
-        .collect();
+    let mut codes: Vec<CountryCode> = Vec::new();
+    for entry in reader.list(item) {
+        let read = reader
+            .text(entry)
+            .map(|text| countries::named(text, groups));
+        codes.extend(
+            read.and_then(|read| reader.keep(entry, read))
+                .unwrap_or_default(),
+        );
+    }
     codes.sort_unstable();
     codes.dedup();
     Some(Countries {
@@ -236,48 +240,6 @@ pub(super) fn path(reader: &mut Reader<'_>, item: Item<'_>) -> Option<PathBuf> {
         Ok(PathBuf::from(text))
     };
     reader.keep(item, checked)
-}
-
-/// Notes `all` as the mistake of a range that is all of a family.
-fn refuse_everything(
-    reader: &mut Reader<'_>,
-    item: Item<'_>,
-    range: AddressRange,
-    what: &str,
-    fix: &str,
-) -> Option<AddressRange> {
-    if range.is_everything() {
-        reader.refuse(
-            item.at,
-            Wrong::new(format!("`{}`: `{range}` {what}", item.name), fix),
-        );
-        return None;
-    }
-    Some(range)
-}
-
-fn entries(reader: &mut Reader<'_>, item: Item<'_>, what: &str, fix: &str) -> Vec<ListEntry> {
-    let mut list = Vec::new();
-    for entry in reader.list(item) {
-        let (address, comment) = match entry.value {
-            DeValue::Table(_) => {
-                let Some(table) = reader.table(&ENTRY, entry) else {
-                    continue;
-                };
-                let comment = table.get("comment").and_then(|i| reader.text(i));
-                let Some(address) = table.get("address") else {
-                    reader.miss_key(&table, "address", "address = \"192.0.2.0/24\"");
-                    continue;
-                };
-                (address, comment.map(str::to_owned))
-            }
-            _ => (entry, None),
-        };
-        let range = reader.parsed(address);
-        let range = range.and_then(|r| refuse_everything(reader, address, r, what, fix));
-        list.extend(range.map(|range| ListEntry { range, comment }));
-    }
-    list
 }
 
 /// The `name` of a table, refused where an earlier table of `seen` has it.

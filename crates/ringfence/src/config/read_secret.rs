@@ -89,9 +89,13 @@ pub(super) fn exposed(config: &Config, file: &Metadata) -> Option<Mistake> {
             .webhook
             .as_ref()
             .and_then(|hook| hook.secret.as_ref()),
+        config.country.licence_key.as_ref(),
+        config.country.token.as_ref(),
     ];
+    let feeds = config.feeds.iter().map(|feed| feed.key.as_ref());
     let position = secrets
         .into_iter()
+        .chain(feeds)
         .flatten()
         .find_map(|secret| match secret {
             SecretFrom::Text(_, position) => Some(*position),

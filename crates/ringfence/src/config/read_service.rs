@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use toml::de::DeValue;
 
+use super::country::CountryGroup;
 use super::keys::{FROM, RATE, SERVICE};
 use super::port::PortRange;
 use super::rate::{MessageClass, Rate, Rates};
 use super::read::{Countries, countries, name, require_entries};
+use super::read_asn;
 use super::reader::{Item, Reader, Section};
 use super::service::{
     Admissions, Limits, MAX_SERVICES, Service, default_budget, default_ports, transport,
@@ -22,11 +24,12 @@ struct Claim {
     service: String,
 }
 
-/// The services of the file, or the default one; `global` are the file's countries.
+/// The services of the file, or the default one; `global` are the file's countries, `groups` its groups of countries.
 pub(super) fn services(
     reader: &mut Reader<'_>,
     top: Section<'_>,
     global: Option<&Countries>,
+    groups: &[CountryGroup],
 ) -> Vec<Service> {
     let Some(item) = top.get("service") else {
         return vec![Service::sip(default_admission(global))];
@@ -55,6 +58,7 @@ pub(super) fn services(
             table,
             name.unwrap_or_default(),
             global,
+            groups,
             &mut claims,
         ));
     }
@@ -74,6 +78,7 @@ fn service(
     table: Section<'_>,
     name: String,
     global: Option<&Countries>,
+    groups: &[CountryGroup],
     claims: &mut Vec<Claim>,
 ) -> Service {
     // A kind that cannot be read is taken for `sip` in silence: what depends on it is not judged.
@@ -85,7 +90,7 @@ fn service(
     if read.is_some() {
         refuse_foreign(reader, &table, kind);
     }
-    let own = countries(reader, &table);
+    let own = countries(reader, &table, groups);
     let from = admissions(reader, &table, kind, own.as_ref().or(global));
     let domains: Vec<_> = table
         .get("domains")
@@ -126,6 +131,7 @@ fn service(
         kind,
         from,
         countries: own.map(|c| c.codes),
+        asn: read_asn::rule(reader, &table, &from),
         domains,
         domain_match: domain_match.unwrap_or(super::words::DomainMatch::Gate),
         domain_opens,
@@ -194,7 +200,7 @@ fn admissions(
         DeValue::Table(_) => by_method(reader, item),
         _ => Admissions::all(reader.word(item).unwrap_or(fallback)),
     };
-    let none = countries.is_none_or(|c| c.codes.is_empty() && c.sound);
+    let none = countries.is_none_or(|c| c.codes.is_empty() && c.sound) && !read_asn::admits(table);
     if none && from.by_country() && reader.count() == before {
         let message = format!(
             "{} admits by country and no country is given",

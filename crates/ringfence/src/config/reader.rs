@@ -63,13 +63,12 @@ impl<'t> Section<'t> {
         })
     }
 
-    /// Whether `name` is missing only because another spelling of it stands there, which is told.
+    /// Whether `name` is missing perhaps only because another spelling of it stands there, which is told.
     pub(super) fn misspelt(&self, name: &str) -> bool {
         let unknown = |key: &str| !self.schema.has(key);
+        let near = |key: &str| nearest(key, [name]).is_some();
         !self.has(name)
-            && self.entries.keys().any(|key| {
-                unknown(key.get_ref()) && nearest(key.get_ref(), self.schema.names()) == Some(name)
-            })
+            && (self.entries.keys()).any(|key| unknown(key.get_ref()) && near(key.get_ref()))
     }
 
     fn has(&self, name: &str) -> bool {

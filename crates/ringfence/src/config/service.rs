@@ -1,5 +1,6 @@
 //! A service: ports that are fenced, and for whom they are open.
 
+use super::asn::AsnRule;
 use super::countries::CountryCode;
 use super::name::Domain;
 use super::port::PortRange;
@@ -22,6 +23,8 @@ pub struct Service {
     pub from: Admissions,
     /// Its own countries, in place of the file's; see `Config::countries_of`.
     pub countries: Option<Vec<CountryCode>>,
+    /// The autonomous systems that it admits besides its countries, and those that it does not admit.
+    pub asn: AsnRule,
     /// The domain gate; empty when there is none.
     pub domains: Vec<Domain>,
     /// Where a domain must stand.
@@ -97,6 +100,7 @@ impl Service {
             ports: default_ports(Kind::Sip).to_vec(),
             from: Admissions::all(from),
             countries: None,
+            asn: AsnRule::default(),
             domains: Vec::new(),
             domain_match: DomainMatch::Gate,
             domain_opens: Vec::new(),

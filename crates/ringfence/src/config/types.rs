@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use super::address::{AddressRange, ListEntry};
 use super::agi::Agi;
+use super::asn::Asn;
 use super::asterisk::Asterisk;
 use super::audit::Audit;
 use super::countries::CountryCode;
+use super::country::CountryOrigin;
+use super::feed::Feed;
 use super::fraud::Fraud;
 use super::host::HostFirewall;
+use super::listed::ListName;
 use super::mistake::Position;
 use super::name::Host;
 use super::nfqueue::{EngineChoice, Nfqueue};
 use super::notify::Notify;
 use super::rate::{Rate, Threshold};
 use super::service::Service;
+use super::share::Share;
 use super::user::{Tripwire, User};
 use super::words::{Admission, Mode};
 use crate::logs::Settings;
@@ -33,12 +38,18 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Countries that services with `from = "countries"` admit; sorted, no code twice.
     pub countries: Vec<CountryCode>,
-    /// An MMDB file to use in place of the country data that ships in the binary.
-    pub country_db: Option<PathBuf>,
+    /// Where the country data comes from.
+    pub country: CountryOrigin,
+    /// Where it is said which addresses belong to which autonomous system.
+    pub asn: Asn,
     /// Sources that always pass, unless denied.
     pub permit: Vec<ListEntry>,
+    /// Hosts that always pass from the addresses that they have at the moment; at most 64.
+    pub permit_names: Vec<ListName>,
     /// Sources that never pass, at any port.
     pub deny: Vec<ListEntry>,
+    /// Hosts that never pass from the addresses that they have at the moment; at most 64.
+    pub deny_names: Vec<ListName>,
     /// Whether private and link-local sources are permitted on interfaces with a route to them.
     pub permit_private: bool,
     /// Destination addresses that are guarded; empty for all.
@@ -61,6 +72,8 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     /// Sources that carry others' traffic.
     pub proxies: Vec<Proxy>,
+    /// Threat lists that others keep, at most 64.
+    pub feeds: Vec<Feed>,
     /// What is guarded; 1 to 31.
     pub services: Vec<Service>,
     /// The signatures in use.
@@ -83,6 +96,8 @@ pub struct Config {
     pub audit: Option<Audit>,
     /// The host's firewall.
     pub host: HostFirewall,
+    /// What others are given.
+    pub share: Share,
 }
 
 /// Emergency numbers of most of the world.
@@ -97,9 +112,12 @@ impl Default for Config {
             nfqueue: Nfqueue::default(),
             interfaces: Vec::new(),
             countries: Vec::new(),
-            country_db: None,
+            country: CountryOrigin::default(),
+            asn: Asn::default(),
             permit: Vec::new(),
+            permit_names: Vec::new(),
             deny: Vec::new(),
+            deny_names: Vec::new(),
             permit_private: true,
             protect: Vec::new(),
             tripwires: Vec::new(),
@@ -111,6 +129,7 @@ impl Default for Config {
             ban: Ban::default(),
             trunks: Vec::new(),
             proxies: Vec::new(),
+            feeds: Vec::new(),
             services: vec![Service::sip(Admission::Anyone)],
             signatures: Signatures::default(),
             own_signatures: Vec::new(),
@@ -122,6 +141,7 @@ impl Default for Config {
             fraud: Fraud::default(),
             audit: None,
             host: HostFirewall::default(),
+            share: Share::default(),
         }
     }
 }

@@ -1,14 +1,62 @@
 //! Bans, lists and countries as the daemon shows them, or without one the command line.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Answer;
 use crate::config::AddressRange;
-use crate::store::{Ban, CountryOverride, CountryRule, ListEntry};
+use crate::store::{Ban, CountryOverride, CountryRule, ListEntry, NameEntry};
 
-/// The entries of a list.
-pub fn entries(entries: &[ListEntry]) -> Answer {
+/// A host name on a list with what is known of it.
+#[derive(Debug, Clone)]
+pub struct ShownName {
+    /// The name as it is on the list.
+    pub entry: NameEntry,
+    /// The addresses that it has.
+    pub addresses: Vec<IpAddr>,
+    /// In how many seconds it is asked for again, where a daemon does.
+    pub seconds: Option<u64>,
+    /// What went wrong with it the last time.
+    pub failure: Option<String>,
+}
+
+impl ShownName {
+    fn line(&self) -> String {
+        let entry = &self.entry;
+        let mut line = entry.name.clone();
+        if let Some(end) = entry.expires {
+            line.push_str(&format!(" until {}", moment(end)));
+        }
+        if !entry.comment.is_empty() {
+            line.push_str(&format!(" {}", entry.comment));
+        }
+        let all: Vec<_> = self.addresses.iter().map(IpAddr::to_string).collect();
+        line.push_str(&match all.as_slice() {
+            [] => ": no address yet".to_owned(),
+            all => format!(": {}", all.join(", ")),
+        });
+        if let Some(seconds) = self.seconds {
+            line.push_str(&format!("; asked again in {seconds} s"));
+        }
+        if let Some(failure) = &self.failure {
+            line.push_str(&format!("; {failure}"));
+        }
+        line
+    }
+
+    fn data(&self) -> Value {
+        let entry = &self.entry;
+        json!({
+            "name": entry.name, "comment": entry.comment, "added": entry.added, "expires": entry.expires,
+            "addresses": self.addresses, "asked_again_in": self.seconds, "failure": self.failure,
+        })
+    }
+}
+
+/// The entries of a list, ranges before names.
+pub fn entries(entries: &[ListEntry], names: &[ShownName]) -> Answer {
     let line = |entry: &ListEntry| {
         let end = entry.expires.map(|end| format!(" until {}", moment(end)));
         let text = format!(
@@ -24,7 +72,12 @@ pub fn entries(entries: &[ListEntry]) -> Answer {
             "range": range(entry), "comment": entry.comment, "added": entry.added, "expires": entry.expires,
         })
     });
-    Answer::done(lines(entries.iter().map(line)), data.collect())
+    let data = data.chain(names.iter().map(ShownName::data));
+    let all = entries
+        .iter()
+        .map(line)
+        .chain(names.iter().map(ShownName::line));
+    Answer::done(lines(all), data.collect())
 }
 
 /// Bans.

@@ -1,6 +1,10 @@
 //! How the command line and the daemon speak: one request and its answers, each a line of JSON, over a Unix socket that
 //! only root may open.
 
+/// Bans for others.
+pub mod export;
+/// What is told of threat lists.
+pub mod feeds;
 /// What is told of bans, lists and countries.
 pub mod listing;
 /// The report of what was dropped.
@@ -19,6 +23,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::store::ListKind;
+
+pub use feeds::FeedRequest;
 
 /// What the command line asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +71,13 @@ pub enum Request {
     },
     /// The bans.
     Bans,
+    /// The bans that others may use.
+    ExportBans {
+        /// Also those on evidence that may be forged.
+        unproved: bool,
+    },
+    /// What was passed and dropped, by service and reason.
+    ExportCounts,
     /// Who is trusted.
     Trust {
         /// An address to forget; None shows all.
@@ -87,6 +100,18 @@ pub enum Request {
         /// True: allow, false: deny, None: forget what was said.
         allow: Option<bool>,
     },
+    /// Threat lists.
+    Feed {
+        /// What of them.
+        what: FeedRequest,
+    },
+    /// Ask for newer country data now, with the key that the daemon has.
+    CountryUpdate {
+        /// Take it whatever speaks against it.
+        force: bool,
+    },
+    /// Other country data was downloaded, or gone back to: put it in force.
+    CountryRenewed,
 }
 
 /// One of the operator's lists.

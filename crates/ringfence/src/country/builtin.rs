@@ -22,15 +22,18 @@ const FORMAT: &str = "1";
 const HEADER_LIMIT: usize = 4096;
 /// No honest data is larger once decompressed.
 const BODY_LIMIT: u64 = 64 << 20;
-const LEVEL: i32 = 19;
+/// How hard zstd tries for data that ships.
+pub(super) const SMALLEST: i32 = 19;
+/// How hard it tries for data that was downloaded.
+pub(super) const QUICK: i32 = 3;
 
 /// Whether the bytes begin as data in this form does.
 pub(super) fn is_ours(bytes: &[u8]) -> bool {
     bytes.starts_with(TITLE.as_bytes())
 }
 
-/// Writes the data in this form.
-pub(super) fn encode(data: &CountryData) -> Result<Vec<u8>, CountryError> {
+/// Writes the data in this form, at a level of zstd.
+pub(super) fn encode(data: &CountryData, level: i32) -> Result<Vec<u8>, CountryError> {
     let mut header = format!("{TITLE}format: {FORMAT}\n");
     let mut field = |key: &str, value: &str| {
         // One line a field, whatever is in it.
@@ -64,7 +67,7 @@ pub(super) fn encode(data: &CountryData) -> Result<Vec<u8>, CountryError> {
     put_ranges(&mut body, &codes, data.ranges_v6.clone());
 
     let mut bytes = header.into_bytes();
-    bytes.extend(zstd::bulk::compress(&body, LEVEL).map_err(CountryError::Compress)?);
+    bytes.extend(zstd::bulk::compress(&body, level).map_err(CountryError::Compress)?);
     Ok(bytes)
 }
 

@@ -49,13 +49,14 @@ pub(super) fn decode(text: &str, path: &Path) -> Result<CountryData, CountryErro
     Ok(gathered.finish(name.to_string_lossy().into_owned(), None, None))
 }
 
-enum Ends {
+/// The first and the last address of a range.
+pub(crate) enum Ends {
     V4(u32, u32),
     V6(u128, u128),
 }
 
 /// What is wrong with a line: with its first column, or after it.
-enum Wrong {
+pub(crate) enum Wrong {
     First(String),
     Rest(String),
 }
@@ -66,10 +67,24 @@ fn parse(line: &str) -> Result<(Ends, &str), Wrong> {
         .map(|column| column.trim().trim_matches('"').trim());
     let mut next = || columns.next().unwrap_or("");
     let (first, last, code) = (next(), next(), next());
+    let ends = ends(first, last)?;
+    // A digit or a long word here is a column that is not the code; `-` and nothing are unknown.
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_code || code.is_empty() || code == "-" {
+        Ok((ends, code))
+    } else {
+        Err(Wrong::Rest(format!(
+            "{code:?} is not a country code of two letters"
+        )))
+    }
+}
+
+/// Reads the first and the last address of a range, in words or as integers.
+pub(crate) fn ends(first: &str, last: &str) -> Result<Ends, Wrong> {
     let no_address = |text: &str| format!("{text:?} is not an address");
     let from = address(first).ok_or_else(|| Wrong::First(no_address(first)))?;
     let to = address(last).ok_or_else(|| Wrong::Rest(no_address(last)))?;
-    let ends = match (from, to) {
+    Ok(match (from, to) {
         (Address::V4(from), Address::V4(to)) if from <= to => Ends::V4(from, to),
         (Address::V6(from), Address::V6(to)) if from <= to => Ends::V6(from, to),
         (Address::V4(from), Address::V6(to)) if !first.contains('.') && !last.contains(':') => {
@@ -86,16 +101,7 @@ fn parse(line: &str) -> Result<(Ends, &str), Wrong> {
                 "{first} and {last} are of different families"
             )));
         }
-    };
-    // A digit or a long word here is a column that is not the code; `-` and nothing are unknown.
-    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if is_code || code.is_empty() || code == "-" {
-        Ok((ends, code))
-    } else {
-        Err(Wrong::Rest(format!(
-            "{code:?} is not a country code of two letters"
-        )))
-    }
+    })
 }
 
 enum Address {

@@ -16,6 +16,14 @@ pub enum CountryError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The file is of no kind that is known.
     #[error(
         "{} is neither an MMDB database (or its end is missing) nor a CSV of ranges; \

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// A value of the data section (MaxMind DB format 2.0).
 #[derive(Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(&'static str),
     Short(u16),
     Word(u32),
@@ -60,14 +60,14 @@ enum Record {
 }
 
 /// An IPv6 tree of 28-bit records, with IPv4 networks at `::/96`.
-pub(super) struct Mmdb {
+pub(crate) struct Mmdb {
     nodes: Vec<[Record; 2]>,
     data: Vec<u8>,
     placed: BTreeMap<Vec<u8>, usize>,
 }
 
 impl Mmdb {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             nodes: vec![[Record::Empty; 2]],
             data: Vec::new(),
@@ -76,7 +76,7 @@ impl Mmdb {
     }
 
     /// Gives a network a record. Networks must not contain each other.
-    pub(super) fn insert(&mut self, network: &str, value: &Value) -> &mut Self {
+    pub(crate) fn insert(&mut self, network: &str, value: &Value) -> &mut Self {
         let mut bytes = Vec::new();
         value.write(&mut bytes);
         let record = match self.placed.get(&bytes) {
@@ -94,7 +94,7 @@ impl Mmdb {
     }
 
     /// Points a network at the node of `::/96`, as databases do for 6to4 and mapped addresses.
-    pub(super) fn alias(&mut self, network: &str) -> &mut Self {
+    pub(crate) fn alias(&mut self, network: &str) -> &mut Self {
         let mut node = 0;
         for _ in 0..96 {
             match self.nodes[node][0] {
@@ -131,7 +131,7 @@ impl Mmdb {
         }
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let count = self.nodes.len();
         let mut out = Vec::new();
         for node in &self.nodes {

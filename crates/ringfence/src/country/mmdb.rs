@@ -12,18 +12,20 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use maxminddb::{MaxMindDbError, Reader, WithinOptions};
+use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 use serde::Deserialize;
 
-use super::{Country, CountryData, CountryError, Gathered};
+use super::csv::Ends;
+use super::{CountryData, CountryError, Gathered};
 
 /// What begins the metadata, within the last 128 KiB of every MMDB file.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 const MARKER_REACH: usize = 128 * 1024;
 
 /// Whether the bytes end as an MMDB file does.
-pub(super) fn has_marker(bytes: &[u8]) -> bool {
+pub(crate) fn has_marker(bytes: &[u8]) -> bool {
     let tail = &bytes[bytes.len().saturating_sub(MARKER_REACH)..];
     tail.windows(MARKER.len()).any(|window| window == MARKER)
 }
@@ -34,56 +36,21 @@ pub(super) fn decode(bytes: Vec<u8>, path: &Path) -> Result<CountryData, Country
         path: path.to_owned(),
         what,
     };
-    let broken = |error: MaxMindDbError| damaged(error.to_string());
-
-    let reader = Reader::from_source(bytes).map_err(broken)?;
+    let reader = Reader::from_source(bytes).map_err(|error| damaged(error.to_string()))?;
     let metadata = reader.metadata();
-    // Leaves that the iterator yields are at most one more than nodes, unless the tree shares
-    // nodes, as only a forged one does beyond the IPv4 aliases that are skipped. Empty leaves are
-    // asked for as well so that each step of the walk is counted.
-    let most = u64::from(metadata.node_count) * 2 + 2;
-    let options = WithinOptions::default().include_networks_without_data();
-
-    let mut gathered = Gathered::default();
-    let mut by_record: HashMap<usize, Country> = HashMap::new();
+    let (mut gathered, mut codes) = (Gathered::default(), Gathered::default());
     let mut found = false;
-    for (step, network) in (0..).zip(reader.networks(options).map_err(broken)?) {
-        if step > most {
-            return Err(damaged("its search tree runs in circles".to_owned()));
-        }
-        let network = network.map_err(broken)?;
-        let Some(record) = network.offset() else {
-            continue;
-        };
-        let country = match by_record.get(&record) {
-            Some(country) => *country,
-            None => {
-                let code = network
-                    .decode::<Record<'_>>()
-                    .map_err(broken)?
-                    .and_then(Record::code);
-                found |= code.is_some();
-                let country = gathered.country(code.unwrap_or(""));
-                by_record.insert(record, country);
-                country
-            }
-        };
-        let network = network.network().map_err(broken)?;
-        match network.ip() {
-            IpAddr::V4(first) => {
-                let host_bits = u32::MAX
-                    .checked_shr(u32::from(network.prefix()))
-                    .unwrap_or(0);
-                gathered.push_v4(first.to_bits(), first.to_bits() | host_bits, country);
-            }
-            IpAddr::V6(first) => {
-                let host_bits = u128::MAX
-                    .checked_shr(u32::from(network.prefix()))
-                    .unwrap_or(0);
-                gathered.push_v6(first.to_bits(), first.to_bits() | host_bits, country);
-            }
-        }
-    }
+    let country = |network: &LookupResult<'_, Vec<u8>>| {
+        let code = network.decode::<Record<'_>>()?.and_then(Record::code);
+        found |= code.is_some();
+        Ok(codes.country(code.unwrap_or("")))
+    };
+    each(&reader, country, |ends, country| match ends {
+        Ends::V4(first, last) => gathered.push_v4(first, last, country),
+        Ends::V6(first, last) => gathered.push_v6(first, last, country),
+    })
+    .map_err(damaged)?;
+    gathered.unknown_codes = codes.unknown_codes;
     if !found {
         let kind = metadata.database_type.clone();
         return Err(CountryError::NoCodes {
@@ -92,6 +59,13 @@ pub(super) fn decode(bytes: Vec<u8>, path: &Path) -> Result<CountryData, Country
         });
     }
 
+    let (source, date) = about(&reader, path);
+    Ok(gathered.finish(source, None, date))
+}
+
+/// What a database is called, and the day it was made.
+pub(crate) fn about(reader: &Reader<Vec<u8>>, path: &Path) -> (String, Option<Date>) {
+    let metadata = reader.metadata();
     let date = i64::try_from(metadata.build_epoch)
         .ok()
         .and_then(|epoch| Timestamp::from_second(epoch).ok())
@@ -100,8 +74,58 @@ pub(super) fn decode(bytes: Vec<u8>, path: &Path) -> Result<CountryData, Country
         .file_name()
         .unwrap_or(path.as_os_str())
         .to_string_lossy();
-    let source = format!("{name} ({})", metadata.database_type);
-    Ok(gathered.finish(source, None, date))
+    (format!("{name} ({})", metadata.database_type), date)
+}
+
+/// Gives `put` every network that has a record, and what `value` made of the record, which is asked once for each.
+///
+/// # Errors
+/// Says what is wrong with the database.
+pub(crate) fn each<V: Copy>(
+    reader: &Reader<Vec<u8>>,
+    mut value: impl FnMut(&LookupResult<'_, Vec<u8>>) -> Result<V, MaxMindDbError>,
+    mut put: impl FnMut(Ends, V),
+) -> Result<(), String> {
+    let broken = |error: MaxMindDbError| error.to_string();
+    // Leaves that the iterator yields are at most one more than nodes, unless the tree shares
+    // nodes, as only a forged one does beyond the IPv4 aliases that are skipped. Empty leaves are
+    // asked for as well so that each step of the walk is counted.
+    let most = u64::from(reader.metadata().node_count) * 2 + 2;
+    let options = WithinOptions::default().include_networks_without_data();
+    let mut by_record: HashMap<usize, V> = HashMap::new();
+    for (step, network) in (0..).zip(reader.networks(options).map_err(broken)?) {
+        if step > most {
+            return Err("its search tree runs in circles".to_owned());
+        }
+        let network = network.map_err(broken)?;
+        let Some(record) = network.offset() else {
+            continue;
+        };
+        let value = match by_record.get(&record) {
+            Some(value) => *value,
+            None => {
+                let value = value(&network).map_err(broken)?;
+                by_record.insert(record, value);
+                value
+            }
+        };
+        let network = network.network().map_err(broken)?;
+        let length = u32::from(network.prefix());
+        put(
+            match network.ip() {
+                IpAddr::V4(first) => {
+                    let first = first.to_bits();
+                    Ends::V4(first, first | u32::MAX.checked_shr(length).unwrap_or(0))
+                }
+                IpAddr::V6(first) => {
+                    let first = first.to_bits();
+                    Ends::V6(first, first | u128::MAX.checked_shr(length).unwrap_or(0))
+                }
+            },
+            value,
+        );
+    }
+    Ok(())
 }
 
 /// The fields of a record that may hold the code, in every layout.

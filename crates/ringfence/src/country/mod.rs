@@ -5,16 +5,34 @@
 //! [`CountryData::compile`] turns them into a [`CountryTable`].
 
 mod builtin;
-mod csv;
+mod compare;
+pub(crate) mod csv;
+mod download;
 mod error;
-mod mmdb;
+mod geoip_conf;
+mod grace;
+mod groups;
+mod in_force;
+pub(crate) mod mmdb;
 mod names;
-mod ranges;
+mod policy;
+mod providers;
+pub(crate) mod ranges;
+mod report;
+mod sanity;
+mod schedule;
+mod shelf;
+mod subjects;
+mod update;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
+#[cfg(test)]
+mod month_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod update_tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,9 +41,20 @@ use jiff::civil::Date;
 pub use ringfence_core::country::{Country, CountrySet, CountryTable};
 use zerocopy::FromZeros;
 
+pub use self::compare::{Piece, all_differences, differences};
 pub use self::error::CountryError;
+pub use self::grace::{Care, care};
+pub use self::groups::{GROUPS, Group};
+pub use self::in_force::{InForce, in_force};
 pub use self::names::country_name;
+pub use self::policy::{Access, Admitted, Affected, Count, Effect, Subject, Who, affected};
 use self::ranges::{Range, resolve, starts};
+pub use self::report::{GRACE_DAYS, Report, affected_line, who};
+pub use self::sanity::{Bounds, doubts};
+pub use self::schedule::next;
+pub use self::shelf::{Hold, Index, Kept, Shelf};
+pub use self::subjects::subjects;
+pub use self::update::{Outcome, Task, UpdateError, key, rollback, update};
 
 /// Which addresses belong to which country, from one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,36 +92,28 @@ impl CountryData {
     /// Reads several files as one; where two disagree about an address, the narrower range
     /// holds, and of equal ranges the later file's. The date is the oldest.
     pub fn open_all<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CountryError> {
-        let mut all = Gathered::default();
-        let mut about: Option<Self> = None;
-        for path in paths {
-            let data = Self::open(path.as_ref())?;
-            all.v4
-                .extend(data.ranges_v4.iter().map(|(first, last, country)| Range {
-                    first: u64::from(*first),
-                    last: u64::from(*last),
-                    country: *country,
-                }));
-            all.v6
-                .extend(data.ranges_v6.iter().map(|(first, last, country)| Range {
-                    first: *first,
-                    last: *last,
-                    country: *country,
-                }));
-            all.unknown_codes.extend(data.unknown_codes.iter().cloned());
-            about = Some(match about {
-                None => data,
-                Some(before) => Self {
-                    source: format!("{}, {}", before.source, data.source),
-                    date: before.date.zip(data.date).map(|(a, b)| a.min(b)),
-                    ..before
-                },
-            });
+        let all = paths.iter().map(|path| Self::open(path.as_ref()));
+        Ok(Self::join(all.collect::<Result<_, _>>()?))
+    }
+
+    /// Several sets as one, in the manner of [`open_all`](Self::open_all).
+    pub fn join(parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let Some(mut joined) = parts.next() else {
+            return Gathered::default().finish(String::new(), None, None);
+        };
+        let rest: Vec<Self> = parts.collect();
+        if rest.is_empty() {
+            return joined;
         }
-        let (source, licence, date) = about.map_or_else(Default::default, |data| {
-            (data.source, data.licence, data.date)
-        });
-        Ok(all.finish(source, licence, date))
+        let mut all = Gathered::default();
+        all.take(&joined);
+        for part in rest {
+            all.take(&part);
+            joined.source = format!("{}, {}", joined.source, part.source);
+            joined.date = joined.date.zip(part.date).map(|(a, b)| a.min(b));
+        }
+        all.finish(joined.source, joined.licence, joined.date)
     }
 
     /// Reads the bytes of a file, by their content; `path` is what errors and the source call it.
@@ -113,7 +134,12 @@ impl CountryData {
 
     /// The same data in the compressed form that ships inside the binary.
     pub fn encode(&self) -> Result<Vec<u8>, CountryError> {
-        builtin::encode(self)
+        builtin::encode(self, builtin::SMALLEST)
+    }
+
+    /// The same in little time and somewhat larger.
+    pub fn encode_quickly(&self) -> Result<Vec<u8>, CountryError> {
+        builtin::encode(self, builtin::QUICK)
     }
 
     /// The table for the judge, 6 MB, or what it lacks room for.
@@ -126,12 +152,12 @@ impl CountryData {
         let v4 = self.ranges_v4.iter().map(|(first, last, country)| Range {
             first: u64::from(*first),
             last: u64::from(*last),
-            country: *country,
+            of: *country,
         });
         let v6 = self.ranges_v6.iter().map(|(first, last, country)| Range {
             first: *first,
             last: *last,
-            country: *country,
+            of: *country,
         });
         // An IPv4 start after the last address is where nothing more begins.
         let v4 =
@@ -152,12 +178,30 @@ impl CountryData {
 /// Ranges as a source gives them, on their way to [`CountryData`].
 #[derive(Default)]
 struct Gathered {
-    v4: Vec<Range>,
-    v6: Vec<Range>,
+    v4: Vec<Range<Country>>,
+    v6: Vec<Range<Country>>,
     unknown_codes: BTreeSet<String>,
 }
 
 impl Gathered {
+    /// Takes data that was read already.
+    fn take(&mut self, data: &CountryData) {
+        let v4 = data.ranges_v4.iter().map(|(first, last, country)| Range {
+            first: u64::from(*first),
+            last: u64::from(*last),
+            of: *country,
+        });
+        self.v4.extend(v4);
+        let v6 = data.ranges_v6.iter().map(|(first, last, country)| Range {
+            first: *first,
+            last: *last,
+            of: *country,
+        });
+        self.v6.extend(v6);
+        self.unknown_codes
+            .extend(data.unknown_codes.iter().cloned());
+    }
+
     /// The country of a source's code; unlisted codes are kept to be told.
     fn country(&mut self, code: &str) -> Country {
         Country::from_code(code).unwrap_or_else(|| {
@@ -172,37 +216,26 @@ impl Gathered {
         self.v4.push(Range {
             first: u64::from(first),
             last: u64::from(last),
-            country,
+            of: country,
         });
     }
 
     /// Takes whole addresses and keeps the /64s whose first address lies in the range.
     fn push_v6(&mut self, first: u128, last: u128, country: Country) {
-        let (top, rest) = ((first >> 64) as u64, first as u64);
-        let Some(top) = top.checked_add(u64::from(rest != 0)) else {
-            return;
-        };
-        let last = (last >> 64) as u64;
-        if top <= last {
-            self.v6.push(Range {
-                first: top,
-                last,
-                country,
-            });
-        }
+        self.v6.extend(ranges::of_v6(first, last, country));
     }
 
     fn finish(self, source: String, licence: Option<String>, date: Option<Date>) -> CountryData {
         // Every IPv4 range was pushed from 32-bit ends, and resolving only cuts ranges.
-        let v4 = resolve(self.v4);
+        let v4 = resolve(self.v4, Country::UNKNOWN);
         CountryData {
             ranges_v4: v4
                 .into_iter()
-                .map(|r| (r.first as u32, r.last as u32, r.country))
+                .map(|r| (r.first as u32, r.last as u32, r.of))
                 .collect(),
-            ranges_v6: resolve(self.v6)
+            ranges_v6: resolve(self.v6, Country::UNKNOWN)
                 .into_iter()
-                .map(|r| (r.first, r.last, r.country))
+                .map(|r| (r.first, r.last, r.of))
                 .collect(),
             source,
             licence,

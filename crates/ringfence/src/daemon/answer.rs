@@ -40,12 +40,17 @@ impl Daemon {
             Request::Ban { address, seconds } => self.ban(address, *seconds),
             Request::Unban { address } => self.unban(address),
             Request::Bans => self.show_bans(),
+            Request::ExportBans { unproved } => self.export_bans(*unproved),
+            Request::ExportCounts => self.export_counts(),
             Request::Trust { forget: None } => self.show_trust(),
             Request::Trust {
                 forget: Some(address),
             } => self.forget_trust(address),
             Request::Why { what } => self.why(what),
             Request::Report { seconds } => self.report(*seconds),
+            Request::Feed { what } => self.answer_feeds(what),
+            Request::CountryUpdate { force } => self.country_asked(*force),
+            Request::CountryRenewed => self.country_renewed(),
             Request::Country { code, allow } => self.country(code.as_deref(), *allow),
         };
         (

@@ -50,7 +50,7 @@ impl Daemon {
         } = caller;
         let verdict = self.caller(address).map(|verdict| match name {
             Some(name) => {
-                let resolved = self.trunks.addresses();
+                let resolved = self.resolved.trunks();
                 let known = resolved.get(&name).map_or(&[][..], Vec::as_slice);
                 verdict.named(&name, known, address)
             }

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use crate::config::{Config, Fail};
 use crate::engine::xdp::Fate;
 use crate::engine::{Engine, FenceError, nfqueue, xdp};
+use crate::feeds;
 
 /// A kind of fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub enum Kind {
 
 /// Loads the engine, or takes over what an earlier daemon left of it.
 pub fn load(config: &Config, kind: Kind) -> Result<Box<dyn Engine>> {
+    let room = feeds::room(config);
     if kind == Kind::Nfqueue {
         let settings = nfqueue::Settings {
             first: config.nfqueue.first,
@@ -25,10 +27,10 @@ pub fn load(config: &Config, kind: Kind) -> Result<Box<dyn Engine>> {
             length: config.nfqueue.length,
             closed: config.nfqueue.fail == Fail::Closed,
         };
-        let fence = nfqueue::Fence::load(settings, config.bpffs.clone())?;
+        let fence = nfqueue::Fence::load(settings, config.bpffs.clone(), room)?;
         return Ok(Box::new(fence));
     }
-    let mut fence = xdp::Fence::load(&config.bpffs, false)?;
+    let mut fence = xdp::Fence::load(&config.bpffs, room, false)?;
     if fence.taken_over() {
         info!("took over the fence of an earlier daemon");
     }

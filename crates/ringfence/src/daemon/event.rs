@@ -11,6 +11,7 @@ use ringfence_core::event::{EVIDENCE, Event};
 use ringfence_core::reason::Reason;
 use serde::Serialize;
 
+use crate::asn::AsnData;
 use crate::store::Dropped;
 use crate::tables::{self, Names};
 
@@ -38,6 +39,12 @@ pub struct Record {
     pub class: &'static str,
     /// The country's code.
     pub country: &'static str,
+    /// The number of the source's autonomous system, where there is data of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_name: Option<String>,
     /// "drop".
     pub verdict: &'static str,
     /// Whether it was carried out.
@@ -77,6 +84,8 @@ impl Record {
             service: names.service(event.service).to_owned(),
             class: Class::from_number(event.class).map_or("", Class::name),
             country: Country::from_number(event.country).code(),
+            asn: None,
+            as_name: None,
             verdict: "drop",
             enforced: event.enforced == 1,
             reason: reason.map_or("", Reason::name),
@@ -84,6 +93,16 @@ impl Record {
             signature: names.signature(event.signature).to_owned(),
             banned: Cause::from_number(event.banned).map(Cause::name),
             evidence: String::from_utf8_lossy(&event.evidence[..length]).into_owned(),
+        }
+    }
+
+    /// The same with the autonomous system of its source.
+    pub fn of_system(self, systems: &AsnData) -> Self {
+        let system = systems.lookup(self.src);
+        Self {
+            asn: system.map(|(number, _)| number),
+            as_name: system.map(|(_, name)| name.to_owned()),
+            ..self
         }
     }
 
@@ -131,8 +150,11 @@ impl Record {
         } else {
             format!(" {}", self.class)
         };
+        let name = self.as_name.as_deref().unwrap_or_default();
+        let system = self.asn.map(|number| format!(", AS{number} {name}"));
+        let system = system.as_deref().unwrap_or_default().trim_end();
         format!(
-            "{} {verdict} {source} {} {}/{}{class} {}{signature}{banned}",
+            "{} {verdict} {source} {} {}/{}{class} {}{signature}{banned}{system}",
             self.time.strftime("%FT%TZ"),
             self.country,
             self.proto,
@@ -148,5 +170,41 @@ pub fn why(name: &str, detail: &str) -> String {
         name.to_owned()
     } else {
         format!("{name} ({detail})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_core::address::Address;
+    use zerocopy::FromZeros;
+
+    use super::*;
+
+    fn record() -> Record {
+        let mut event = Event::new_zeroed();
+        event.source = Address::v4([192, 0, 2, 7]);
+        Record::new(&event, &Names::default(), "eth0".to_owned(), 0)
+    }
+
+    #[test]
+    fn the_network_stands_where_it_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("asn.csv");
+        std::fs::write(&path, "192.0.2.0,192.0.2.255,3320,Example\n").unwrap();
+        let systems = AsnData::open(&[path]).unwrap();
+        let known = record().of_system(&systems);
+        assert!(
+            known.line().ends_with(", AS3320 Example"),
+            "{}",
+            known.line()
+        );
+        let json = serde_json::to_value(&known).unwrap();
+        assert_eq!(
+            (&json["asn"], &json["as_name"]),
+            (&3320.into(), &"Example".into())
+        );
+        let unknown = record().of_system(&AsnData::default());
+        assert!(!unknown.line().contains("AS"), "{}", unknown.line());
+        assert!(serde_json::to_value(&unknown).unwrap().get("asn").is_none());
     }
 }

@@ -12,7 +12,7 @@ use super::pinholes::Holes;
 use super::state::Daemon;
 use super::trial::Trial;
 use crate::config::{Config, Mode};
-use crate::country::CountryData;
+use crate::country::{CountryData, in_force};
 use crate::engine::boot_time;
 use crate::host::{
     Applied, Facts, HostError, Intact, Keeper, OnTrial, Ready, Seen, check_lockout, conflicts,
@@ -360,10 +360,7 @@ impl Worker {
 }
 
 fn ready(making: Making) -> Result<Ready> {
-    let data = match &making.config.country_db {
-        Some(path) => CountryData::open(path)?,
-        None => CountryData::builtin()?,
-    };
+    let data = in_force(&making.config.country, &making.config.state)?.data;
     Ok(Ready::new(&making.config, &making.facts, &data)?)
 }
 

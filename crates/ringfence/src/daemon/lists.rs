@@ -8,7 +8,7 @@ use ringfence_core::country::Country;
 use serde_json::json;
 
 use super::state::Daemon;
-use crate::config::AddressRange;
+use crate::config::{AddressRange, Host, listed};
 use crate::control::{Answer, Change, List, listing};
 use crate::store::{Added, CountryRule, ListEntry, ListKind};
 
@@ -21,13 +21,19 @@ impl Daemon {
                 .map_err(|wrong| anyhow!("{wrong}"))
         };
         match change {
-            Change::Show => Ok(listing::entries(&self.store.entries(kind)?)),
+            Change::Show => Ok(listing::entries(
+                &self.store.entries(kind)?,
+                &self.shown_names(kind)?,
+            )),
             Change::Add {
                 range,
                 comment,
                 seconds,
             } => {
-                let range = parse(range)?;
+                let range = match listed(range).map_err(|wrong| anyhow!("{wrong}"))? {
+                    Host::Range(range) => range,
+                    Host::Name(host) => return self.add_name(kind, host, comment, *seconds),
+                };
                 let now = Timestamp::now();
                 let expires = seconds
                     .map(|s| now.checked_add(Duration::from_secs(s)))
@@ -60,6 +66,7 @@ impl Daemon {
                     Added::Extended => "stays longer on",
                 };
                 self.apply(self.config.clone(), false)?;
+                self.feeds.again();
                 let mut text = format!("{range} {what} the {name} list");
                 for overlap in &overlaps {
                     text.push_str(&format!("\nit overlaps {overlap}; deny beats permit"));
@@ -92,6 +99,7 @@ impl Daemon {
                     already += usize::from(self.store.add_entry(entry)? == Added::Already);
                 }
                 self.apply(self.config.clone(), false)?;
+                self.feeds.again();
                 let added = entries.len() - already;
                 Ok(Answer::done(
                     format!("{added} entries are now on the {name} list, {already} were there"),
@@ -99,9 +107,13 @@ impl Daemon {
                 ))
             }
             Change::Remove { range } => {
-                let range = parse(range)?;
+                let range = match listed(range).map_err(|wrong| anyhow!("{wrong}"))? {
+                    Host::Range(range) => range,
+                    Host::Name(host) => return self.remove_name(kind, &host),
+                };
                 let removed = self.store.remove_entry(kind, range.first(), range.last())?;
                 self.apply(self.config.clone(), false)?;
+                self.feeds.again();
                 let what = if removed { "is no longer" } else { "was not" };
                 Ok(Answer::done(
                     format!("{range} {what} on the {name} list"),
@@ -141,7 +153,7 @@ impl Daemon {
     }
 }
 
-fn kind_name(kind: ListKind) -> &'static str {
+pub(super) fn kind_name(kind: ListKind) -> &'static str {
     match kind {
         ListKind::Permit => "permit",
         ListKind::Deny => "deny",

@@ -16,12 +16,14 @@ use crate::tables::Generation;
 /// The place of an interface that no list names.
 const ANY: u32 = 31;
 
-/// Judges what the administrator's sessions and the routers would send under this policy.
+/// Judges what the administrator's sessions and the routers would send under this policy. `waiting` are the permitted names
+/// that have no address yet.
 pub fn check(
     generation: Generation,
     countries: Box<CountryTable>,
     key: Key,
     routes: &[Route],
+    waiting: &[String],
 ) -> Result<()> {
     let ports = net::sshd_ports().unwrap_or_else(|_| vec![22]);
     let mut sessions = net::ssh_sessions(&ports).unwrap_or_default();
@@ -50,10 +52,17 @@ pub fn check(
             let reason = verdict.reason();
             (reason.action() == Action::Drop).then(|| (from.ip(), reason))
         });
+    let names = match waiting {
+        [] => String::new(),
+        names => format!(
+            " ({} in `permit` has no address yet: see whether the name servers answer)",
+            names.join(", ")
+        ),
+    };
     match advice(dropped) {
         None => Ok(()),
         Some(advice) => bail!(
-            "this policy would drop your SSH session or your router; {advice}, or go on with --yes"
+            "this policy would drop your SSH session or your router{names}; {advice}, or go on with --yes"
         ),
     }
 }

@@ -5,9 +5,12 @@ mod answer;
 mod asterisk;
 mod bans;
 mod beside;
+mod country;
 mod dialplan;
 mod engine;
 mod event;
+mod feeds;
+mod feeds_told;
 mod forget;
 mod fraud;
 mod guarded;
@@ -15,21 +18,25 @@ mod heard;
 mod host;
 mod learned;
 mod lessons;
+mod listed;
 mod lists;
 mod lockout;
+mod named;
 mod nets;
 mod notices;
 mod options;
 mod pinholes;
 mod removal;
+mod resolved;
 mod seldom;
+mod share;
 mod standing;
 mod state;
 mod status;
 mod survey;
+mod systems;
 mod told;
 mod trial;
-mod trunks;
 mod trust;
 mod witness;
 
@@ -54,7 +61,7 @@ use crate::privilege;
 
 /// How often bans and lists are looked after.
 const TEND: Duration = Duration::from_secs(10);
-/// How long changes of the network are gathered before the policy is compiled anew.
+/// How long changes of the network and of names are gathered before the policy is compiled anew.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long it is remembered what was refused and dropped.
 const SUMMARIES: Duration = Duration::from_secs(30 * 86_400);
@@ -124,6 +131,7 @@ async fn guard(options: Options) -> Result<()> {
                 if let Ok(now) = NotifyState::monotonic_usec_now() {
                     tell(&[NotifyState::Reloading, now]);
                 }
+                daemon.look_ahead().await;
                 if let Err(error) = daemon.reload(daemon.options.yes, None, None) {
                     error!("{error:#}");
                 }
@@ -151,6 +159,9 @@ async fn guard(options: Options) -> Result<()> {
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     break End::TakenDown;
+                }
+                if matches!(asked.request, Request::Reload { .. }) {
+                    daemon.look_ahead().await;
                 }
                 let answers = daemon.answer(&asked.request);
                 if let Some(failed) = answers.0.iter().find(|answer| !answer.ok) {
@@ -185,19 +196,26 @@ async fn guard(options: Options) -> Result<()> {
                 if let Err(error) = daemon.stand() {
                     error!("after a change of {}: {error:#}", change.name);
                 }
-                due.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
+                sooner(&mut due, SETTLE);
             }
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
                 due = None;
                 if let Err(error) = daemon.apply(daemon.config.clone(), false).and_then(|()| daemon.attach()) {
-                    error!("after a change of the network: {error:#}");
+                    error!("after a change of the network or of a name: {error:#}");
                 }
             }
-            changed = daemon.trunks.heard() => {
-                if changed && let Err(error) = daemon.apply(daemon.config.clone(), false) {
-                    error!("after a trunk's address changed: {error:#}");
+            changed = daemon.resolved.heard() => {
+                if changed {
+                    daemon.store_answers();
+                    sooner(&mut due, daemon.resolved.settle(SETTLE));
                 }
             }
+            told = daemon.feeds.heard() => {
+                if let Err(error) = daemon.take_feeds(told) {
+                    daemon.complain(&error);
+                }
+            }
+            done = daemon.countries.heard() => daemon.take_countries(done),
             word = daemon.beside.next() => {
                 if let Err(error) = daemon.take_word(word) {
                     daemon.complain(&error);
@@ -210,8 +228,15 @@ async fn guard(options: Options) -> Result<()> {
             }
             _ = second.tick() => {
                 destroyed = 0;
-                daemon.trunks.ask();
+                if daemon.resolved.ask() {
+                    daemon.store_answers();
+                    sooner(&mut due, daemon.resolved.settle(SETTLE));
+                }
+                daemon.tend_countries();
                 if let Err(error) = daemon.tend_pinholes() {
+                    daemon.complain(&error);
+                }
+                if let Err(error) = daemon.tend_feeds() {
                     daemon.complain(&error);
                 }
                 if let Err(error) = daemon.listen_on() {
@@ -244,6 +269,12 @@ async fn guard(options: Options) -> Result<()> {
         info!("the fence is taken down");
     }
     Ok(())
+}
+
+/// Sees to it that something is due after so long, unless it is before.
+fn sooner(due: &mut Option<tokio::time::Instant>, wait: Duration) {
+    let at = tokio::time::Instant::now() + wait;
+    *due = Some(due.map_or(at, |earlier| earlier.min(at)));
 }
 
 /// Tells systemd, if it listens.

@@ -55,8 +55,8 @@ impl Options {
         put(&mut config.control.socket, &self.socket);
         put(&mut config.bpffs, &self.bpffs);
         put(&mut config.state, &self.state);
-        if self.country_db.is_some() {
-            config.country_db.clone_from(&self.country_db);
+        if let Some(file) = &self.country_db {
+            config.country.use_file(file.clone());
         }
         Ok(config)
     }

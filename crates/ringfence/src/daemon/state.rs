@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -15,20 +16,25 @@ use tracing::{debug, error, info, warn};
 use super::asterisk::Asterisk;
 use super::bans::Source;
 use super::beside::Beside;
+use super::country::Countries;
 use super::engine::{self, Kind};
 use super::event::Record;
+use super::feeds::Feeds;
 use super::guarded::Guarded;
 use super::host::Host;
 use super::options::Options;
+use super::resolved::Resolved;
 use super::seldom::Seldom;
+use super::share::Share;
 use super::survey::Desk;
+use super::systems;
 use super::trial::Trial;
-use super::trunks::Trunks;
 use super::trust::Trust;
 use super::witness::Witness;
+use crate::asn::AsnData;
 use crate::config::{AddressRange, Config, EngineChoice, Mode};
 use crate::control::{Answer, serve};
-use crate::country::CountryData;
+use crate::country::in_force;
 use crate::engine::{Engine, Lists, boot_time};
 use crate::net::{self, Watch};
 use crate::notify::{Notice, NoticeKind};
@@ -50,7 +56,8 @@ pub struct Daemon {
     pub(super) store: Store,
     pub(super) watch: Watch,
     pub(super) names: Names,
-    pub(super) trunks: Trunks,
+    pub(super) resolved: Resolved,
+    pub(super) feeds: Feeds,
     pub(super) generation: u64,
     pub(super) trial: Trial,
     /// Guarded interfaces in the order of their places.
@@ -61,6 +68,7 @@ pub struct Daemon {
     pub(super) trust: Trust,
     pub(super) logged: Seldom,
     pub(super) beside: Beside,
+    pub(super) share: Share,
     pub(super) asterisk: Asterisk,
     pub(super) host: Host,
     pub(super) opinions: Desk,
@@ -68,8 +76,8 @@ pub struct Daemon {
     pub(super) events: VecDeque<Record>,
     pub(super) followers: broadcast::Sender<Answer>,
     pub(super) sources: BTreeMap<IpAddr, u64>,
-    pub(super) country_date: Option<jiff::civil::Date>,
-    pub(super) country_source: String,
+    pub(super) countries: Countries,
+    pub(super) systems: Arc<AsnData>,
     pub(super) started: Instant,
     /// What was complained of last.
     pub(super) complaint: String,
@@ -128,7 +136,8 @@ impl Daemon {
             store,
             watch,
             names: Names::default(),
-            trunks: Trunks::new(),
+            resolved: Resolved::new(),
+            feeds: Feeds::new(),
             generation: 0,
             trial: Trial::None,
             guarded: Vec::new(),
@@ -137,6 +146,7 @@ impl Daemon {
             trust,
             logged: Seldom::default(),
             beside: Beside::new(),
+            share: Share::new(),
             asterisk,
             host: Host::default(),
             opinions: Desk::default(),
@@ -144,14 +154,14 @@ impl Daemon {
             events: VecDeque::new(),
             followers: broadcast::channel(KEPT).0,
             sources: BTreeMap::new(),
-            country_date: None,
-            country_source: String::new(),
+            countries: Countries::default(),
+            systems: Arc::default(),
             started: Instant::now(),
             complaint: String::new(),
         };
         let config = daemon.config.clone();
-        daemon.trunks.keep(&config);
-        daemon.trunks.begin().await;
+        daemon.begin_names().await?;
+        daemon.feeds.begin(&config, daemon.fence.lists());
         match daemon.stand_up(config) {
             Ok(()) => Ok(daemon),
             Err(error) => {
@@ -174,7 +184,15 @@ impl Daemon {
             self.complain(&error.context("who is trusted is not known whole"));
         }
         self.load_bans()?;
+        // Data that came while no daemon ran.
+        if let Err(error) = self.look_after_phones() {
+            self.complain(&error.context("whom the new country data puts outside is not known"));
+        }
         self.apply(config, true)?;
+        self.begin_feeds()?;
+        if let Err(error) = self.settle_countries() {
+            self.complain(&error);
+        }
         self.attach()?;
         self.start_host();
         engine::leave_others(&mut *self.fence)?;
@@ -196,18 +214,22 @@ impl Daemon {
     /// Puts a configuration in force. On an error the one before stays.
     pub fn apply(&mut self, config: Config, with_countries: bool) -> Result<()> {
         let names = self.interface_names(&config)?;
-        let inputs = self.inputs(&config, &names)?;
+        let systems = match with_countries {
+            true => Arc::new(systems::read(&config)?),
+            false => self.systems.clone(),
+        };
+        let mut inputs = self.inputs(&config, &names)?;
+        inputs.networks = Inputs::networks(&config, &systems);
         let Generation {
             policy,
             lists,
             names: words,
             ..
         } = tables::compile(&config, &inputs)?;
+        let mut country_data = None;
         let countries = if with_countries {
-            let data = match &config.country_db {
-                Some(path) => CountryData::open(path)?,
-                None => CountryData::builtin()?,
-            };
+            let found = in_force(&config.country, &config.state)?;
+            let data = &found.data;
             let table = data.compile()?;
             // Which interface a session comes over is not known: a neighbour of any counts as one.
             if config.mode == Mode::Enforce && !self.options.yes {
@@ -219,30 +241,18 @@ impl Daemon {
                         .collect(),
                     ..inputs.clone()
                 };
+                let waiting = trial.waiting().map(str::to_owned).collect::<Vec<_>>();
                 let trial = tables::compile(&config, &trial)?;
                 super::lockout::check(
                     trial,
                     data.compile()?,
                     self.fence.key(),
                     self.watch.routes(),
+                    &waiting,
                 )?;
             }
-            self.check_host(&config, &inputs, &data)?;
-            if data
-                .age(jiff::Zoned::now().date())
-                .is_some_and(|days| days > CountryData::OLD)
-            {
-                self.notify(Notice::new(
-                    NoticeKind::Country,
-                    "the country data is old: name newer data with `country_db`",
-                ));
-                warn!(
-                    "the country data is more than {} days old; name newer data with `country_db`: {}",
-                    CountryData::OLD,
-                    data.source
-                );
-            }
-            (self.country_date, self.country_source) = (data.date, data.source);
+            self.check_host(&config, &inputs, data)?;
+            country_data = Some(found);
             Some(table)
         } else {
             None
@@ -256,8 +266,12 @@ impl Daemon {
         self.fence.put(&policy, countries.as_deref(), lists)?;
         self.generation = inputs.generation;
         self.names = words;
-        self.trunks.keep(&config);
+        self.systems = systems;
         self.config = config;
+        self.keep_names()?;
+        if let Some(found) = country_data {
+            self.note_countries(&found);
+        }
         let old = std::mem::take(&mut self.guarded);
         let known = |name: &str| old.iter().find(|known| known.name == name).cloned();
         self.guarded = names
@@ -265,9 +279,11 @@ impl Daemon {
             .map(|name| known(&name).unwrap_or_else(|| Guarded::new(name)))
             .collect();
         self.beside.keep(&self.config);
+        self.share.keep(&self.config.share);
         let guard = &mut self.asterisk.guard;
         guard.configure(&self.config.fraud, &self.config.emergency);
         self.wish_opinions(inputs);
+        self.feeds.keep(&self.config);
         if !with_countries {
             self.refresh_host();
         }
@@ -298,10 +314,10 @@ impl Daemon {
         Ok(names)
     }
 
-    fn inputs(&self, config: &Config, names: &[String]) -> Result<Inputs> {
+    pub(super) fn inputs(&mut self, config: &Config, names: &[String]) -> Result<Inputs> {
         let mut inputs = Inputs {
             own: net::own_addresses(self.watch.interfaces()),
-            resolved: self.trunks.addresses(),
+            warned: self.feeds.wide.clone(),
             enforce_until: self.trial.end(),
             generation: self.generation + 1,
             ..Inputs::default()
@@ -330,6 +346,7 @@ impl Daemon {
                 }
             }
         }
+        self.resolve(config, &mut inputs)?;
         Ok(inputs)
     }
 
@@ -345,7 +362,7 @@ impl Daemon {
             .iter()
             .find(|found| found.index == event.interface)
             .map_or_else(|| event.interface.to_string(), |found| found.name.clone());
-        let record = Record::new(event, &self.names, interface, now);
+        let record = Record::new(event, &self.names, interface, now).of_system(&self.systems);
         if record.banned.is_some() {
             info!("{}", record.line());
             // A disk that is full must not end the daemon: the ban holds in the kernel.
@@ -390,10 +407,17 @@ impl Daemon {
         }
         // Each is done, whatever becomes of the others.
         self.tend_host();
-        let done = [self.scan_bans(), self.sweep_trust(), self.keep_summaries()];
+        let done = [
+            self.scan_bans(),
+            self.sweep_trust(),
+            self.keep_summaries(),
+            self.tend_share(),
+        ];
         done.into_iter().collect::<Result<()>>()?;
         self.complaint.clear();
-        if !self.store.expire_entries(Timestamp::now())?.is_empty() {
+        let now = Timestamp::now();
+        let ended = self.store.expire_entries(now)?.len() + self.store.expire_names(now)?.len();
+        if ended != 0 {
             self.apply(self.config.clone(), false)?;
         }
         Ok(())

@@ -13,7 +13,6 @@ use super::guarded::Guarded;
 use super::state::Daemon;
 use crate::config::{Mode, Period};
 use crate::control::Answer;
-use crate::country::CountryData;
 use crate::engine::boot_time;
 
 impl Daemon {
@@ -82,8 +81,8 @@ impl Daemon {
         } else {
             "would have been dropped"
         };
-        let (trunks, trunk_data) = self.trunks.status();
-        for line in trunks {
+        let (names, trunk_data, name_data) = self.resolved.status();
+        for line in names {
             text.push_str(&format!("{line}\n"));
         }
         text.push_str(&format!(
@@ -152,14 +151,8 @@ impl Daemon {
             self.fence.lists().len(),
             self.bans.len(),
         ));
-        let age = self
-            .country_date
-            .map(|date| jiff::Zoned::now().date().duration_since(date).as_hours() / 24);
-        if let Some(days) = age.filter(|days| *days > CountryData::OLD) {
-            text.push_str(&format!(
-                "\nthe country data is {days} days old; name newer data with `country_db`"
-            ));
-        }
+        let (line, country_data) = self.country_status();
+        text.push_str(&format!("\n{line}"));
         let (trusted, trust) = self.trust_status()?;
         for line in trusted {
             text.push_str(&format!("\n{line}"));
@@ -168,7 +161,16 @@ impl Daemon {
         if let Some(line) = line {
             text.push_str(&format!("\n{line}"));
         }
+        let share = self.share_status();
+        if let Some((line, _)) = &share {
+            text.push_str(&format!("\n{line}"));
+        }
+        let share = share.map(|(_, data)| data);
         let (lines, beside) = self.beside_status();
+        for line in lines {
+            text.push_str(&format!("\n{line}"));
+        }
+        let (lines, feeds) = self.feeds_status();
         for line in lines {
             text.push_str(&format!("\n{line}"));
         }
@@ -180,6 +182,7 @@ impl Daemon {
                 "engine": self.fence.name(),
                 "remarks": self.fence.remarks(),
                 "generation": self.generation, "interfaces": interfaces, "trunks": trunk_data,
+                "names": name_data,
                 "packets": { "passed": passed, "dropped": dropped, "reasons": reasons },
                 "sources": top.iter().map(|(ip, n)| json!({ "address": ip, "events": n })).collect::<Vec<_>>(),
                 "countries": countries,
@@ -193,8 +196,8 @@ impl Daemon {
                     "unsolicited": event(EventCount::Unsolicited),
                     "lessons_lost": event(EventCount::LessonsLost),
                 },
-                "trust": trust, "beside": beside, "host": host,
-                "country_data": { "source": self.country_source, "age_days": age },
+                "trust": trust, "beside": beside, "host": host, "share": share, "feeds": feeds,
+                "country_data": country_data,
             }),
         ))
     }

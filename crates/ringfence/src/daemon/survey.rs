@@ -18,7 +18,7 @@ use crate::asterisk::audit::{Count, Row, audit};
 use crate::asterisk::differences::{Differences, differences};
 use crate::asterisk::inventory::{Contact, Inventory, Learned, Technology};
 use crate::config::{Audit, Strangers};
-use crate::country::CountryData;
+use crate::country::in_force;
 use crate::notify::{Notice, NoticeKind};
 use crate::opinion::Opinions;
 use crate::store::Name;
@@ -104,13 +104,12 @@ impl Daemon {
         }
         let (config, inputs) = (self.config.clone(), self.opinions.inputs.clone());
         let (generation, words) = (self.generation, self.beside.words());
+        let feeds = self.fence.feeds();
         tokio::task::spawn_blocking(move || {
             let made = || {
-                let data = match &config.country_db {
-                    Some(path) => CountryData::open(path)?,
-                    None => CountryData::builtin()?,
-                };
-                let opinions = Opinions::new(&config, &inputs, data.compile()?)?;
+                let data = in_force(&config.country, &config.state)?.data;
+                let mut opinions = Opinions::new(&config, &inputs, data.compile()?)?;
+                opinions.set_feeds(feeds);
                 anyhow::Ok(Box::new(opinions))
             };
             // The daemon ends: nobody wants them any more.

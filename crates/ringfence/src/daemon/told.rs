@@ -22,7 +22,19 @@ impl Daemon {
 
     pub(super) fn why(&mut self, what: &str) -> Result<Answer> {
         self.store_latest()?;
-        Ok(why::why(&self.store, &self.config, what, Timestamp::now())?)
+        let mut answer = why::why(&self.store, &self.config, what, Timestamp::now())?;
+        if let Ok(address) = what.parse()
+            && let Some((number, name)) = self.systems.lookup(address)
+            && let Some(data) = answer.data.as_object_mut()
+        {
+            answer
+                .text
+                .push_str(&format!("\n  network AS{number} {name}"));
+            data.insert("asn".to_owned(), number.into());
+            data.insert("as_name".to_owned(), name.into());
+        }
+        self.add_feeds(what, &mut answer);
+        Ok(answer)
     }
 
     pub(super) fn report(&mut self, seconds: u64) -> Result<Answer> {
@@ -30,7 +42,7 @@ impl Daemon {
         Ok(report::report(
             &self.store,
             &self.config,
-            &self.trunks.addresses(),
+            &self.resolved.trunks(),
             Duration::from_secs(seconds),
             Timestamp::now(),
         )?)

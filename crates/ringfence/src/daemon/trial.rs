@@ -75,6 +75,10 @@ impl Daemon {
         let before = (self.options.clone(), self.trial);
         let was = self.config.mode;
         let had_host = self.config.host.enable;
+        // It takes in country data that the daemon was not told of.
+        if let Err(error) = self.look_after_phones() {
+            self.complain(&error.context("whom the new country data puts outside is not known"));
+        }
         self.options.yes = yes;
         let applied = self.apply_anew(mode, trial);
         self.options.yes = before.0.yes;
@@ -82,6 +86,7 @@ impl Daemon {
             (self.options, self.trial) = before;
         }
         applied.context("the old policy stays in force")?;
+        self.settle_countries()?;
         self.attach()?;
         self.reload_host(had_host, mode.is_some());
         info!("reloaded; generation {}", self.generation);

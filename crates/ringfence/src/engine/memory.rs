@@ -6,11 +6,13 @@ mod live;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Bench, Buckets, Cells, Listed, Store, Tables, Trace, Turn, room};
 use ringfence_core::control::{EVENT_COUNTS, EventCount};
 use ringfence_core::country::{Country, CountryTable};
+use ringfence_core::feed::Head;
 use ringfence_core::hash::Key;
 use ringfence_core::judge::{judge, mark_banned, outgoing};
 use ringfence_core::limit::{Bucket, WAYS};
@@ -22,6 +24,7 @@ use ringfence_core::trust::{Account, Contact, ContactKey, Lesson, Standing};
 use ringfence_core::verdict::Verdict;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
+use super::feeds::FeedTable;
 use crate::tables::{Generation, Names, Prefix};
 use crate::trust::Snapshot;
 
@@ -31,6 +34,7 @@ pub struct Memory {
     /// The lengths of listed prefixes, the longest first.
     lengths: Vec<u8>,
     countries: Box<CountryTable>,
+    feeds: Option<Arc<FeedTable>>,
     key: Key,
     state: State,
     scan: Box<Scan>,
@@ -90,6 +94,7 @@ impl Memory {
             lengths: lengths(&generation.lists),
             generation,
             countries,
+            feeds: None,
             key,
             state: State::new(),
             scan: scan(),
@@ -128,6 +133,7 @@ impl Memory {
             now,
             lists: &self.generation.lists,
             lengths: &self.lengths,
+            feeds: self.feeds.as_deref(),
             state: &mut self.state,
             trace,
         };
@@ -147,6 +153,7 @@ impl Memory {
             now,
             lists: &self.generation.lists,
             lengths: &self.lengths,
+            feeds: self.feeds.as_deref(),
             state: &mut self.state,
             trace: None,
         };
@@ -164,6 +171,11 @@ impl Memory {
         self.generation = generation;
     }
 
+    /// Judges by these threat lists.
+    pub fn set_feeds(&mut self, feeds: Arc<FeedTable>) {
+        self.feeds = Some(feeds);
+    }
+
     /// Bans an IPv4 address or an IPv6 address's /64.
     pub fn ban(&mut self, address: Address, ban: &Ban) {
         self.ban_subject(address.subject(), ban);
@@ -176,6 +188,7 @@ impl Memory {
             now: 0,
             lists: &self.generation.lists,
             lengths: &self.lengths,
+            feeds: self.feeds.as_deref(),
             state: &mut self.state,
             trace: None,
         };
@@ -232,6 +245,7 @@ struct Frame<'a> {
     now: u64,
     lists: &'a BTreeMap<Prefix, Listed>,
     lengths: &'a [u8],
+    feeds: Option<&'a FeedTable>,
     state: &'a mut State,
     trace: Option<&'a mut Vec<Trace>>,
 }
@@ -283,6 +297,18 @@ impl Store for Frame<'_> {
             .find_map(of)
             .copied()
             .unwrap_or_default()
+    }
+
+    fn feed_head(&self) -> Option<Head> {
+        self.feeds?.head()
+    }
+
+    fn feed_near(&self, address: u32) -> bool {
+        self.feeds.is_some_and(|feeds| feeds.near(address))
+    }
+
+    fn feed_listed(&self, place: u32, tag: u32, bit: u32) -> u8 {
+        self.feeds.map_or(0, |feeds| feeds.listed(place, tag, bit))
     }
 
     fn ban(&self, subject: &Address) -> Option<Ban> {

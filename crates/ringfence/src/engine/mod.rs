@@ -3,6 +3,7 @@
 mod charge;
 mod clock;
 mod error;
+pub mod feeds;
 mod forgive;
 mod heard;
 pub mod memory;
@@ -12,6 +13,7 @@ pub mod xdp;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use ringfence_core::address::Address;
 use ringfence_core::bench::{Ban, Listed};
@@ -27,6 +29,7 @@ use crate::privilege::{self, Capability};
 
 pub use clock::boot_time;
 pub use error::FenceError;
+use feeds::FeedTable;
 pub use heard::{Heard, Stream};
 
 /// Address and prefix length, over the mapped form, and what they are listed as.
@@ -84,6 +87,9 @@ pub trait Engine {
 
     /// The lists in force.
     fn lists(&self) -> &Lists;
+
+    /// The table of threat lists, empty when the fence is loaded. It may be changed from any thread.
+    fn feeds(&self) -> Arc<FeedTable>;
 
     /// Numbers the guarded interfaces by their place, and sets how many events all CPUs together may report in a
     /// second.

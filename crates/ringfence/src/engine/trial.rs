@@ -4,6 +4,7 @@
 mod learned;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,13 +15,15 @@ use aya::{Ebpf, EbpfLoader};
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
 use ringfence_core::control::{Control, INTERFACES, Interface, LAYOUT};
-use ringfence_core::country::CountryTable;
+use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
 use ringfence_core::limit::Limit;
 use ringfence_core::policy::SERVICES;
 use ringfence_core::reason::REASONS;
 use zerocopy::IntoBytes;
 
+use super::feeds::FeedTable;
+use super::xdp;
 use crate::tables::{Generation, Prefix};
 
 /// The BPF object, as built by `cargo xtask ebpf`.
@@ -34,6 +37,7 @@ const TC_ACT_UNSPEC: u32 = u32::MAX;
 /// The loaded programs with their own maps.
 pub struct Trial {
     ebpf: Ebpf,
+    feeds: Arc<FeedTable>,
     control: Control,
 }
 
@@ -95,9 +99,25 @@ impl Trial {
         key: Key,
         test_clock: bool,
     ) -> Result<Self> {
+        Self::with_feeds(generation, countries, key, test_clock, 0)
+    }
+
+    /// The same, with a table of threat lists that has room for so many blocks.
+    ///
+    /// # Errors
+    /// As [`Trial::load`].
+    pub fn with_feeds(
+        generation: &Generation,
+        countries: &CountryTable,
+        key: Key,
+        test_clock: bool,
+        feed_room: usize,
+    ) -> Result<Self> {
         let clock = u32::from(test_clock);
+        let buckets = FeedTable::buckets_for(feed_room);
         let mut ebpf = EbpfLoader::new()
             .override_global("TEST_CLOCK", &clock, true)
+            .map_max_entries(xdp::FEEDS, buckets as u32)
             .load(OBJECT)
             .context("cannot load the BPF object")?;
         let program: &mut Xdp = ebpf
@@ -114,8 +134,10 @@ impl Trial {
         program
             .load()
             .context("the kernel refuses the program `egress`")?;
+        let feeds = Arc::new(xdp::feed_table(&ebpf, buckets)?);
         let mut trial = Self {
             ebpf,
+            feeds,
             control: Control {
                 selector: 0,
                 layout: LAYOUT,
@@ -129,6 +151,11 @@ impl Trial {
         trial.put("COUNTRY", countries.as_bytes())?;
         trial.set_generation(generation)?;
         Ok(trial)
+    }
+
+    /// The table of threat lists.
+    pub fn feeds(&self) -> &Arc<FeedTable> {
+        &self.feeds
     }
 
     /// Attaches the program in the driver of the interface with this index, in the network
@@ -312,6 +339,23 @@ impl Trial {
             }
         }
         Ok(found)
+    }
+
+    /// Packets, passed or dropped, by the number of their source's country.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn country_counts(&self) -> Result<Vec<u64>> {
+        let map = self
+            .ebpf
+            .map("COUNTRIES")
+            .context("the object has no map COUNTRIES")?;
+        let counters: PerCpuArray<_, u64> = PerCpuArray::try_from(map)?;
+        let sum = |index| -> Result<u64> { Ok(counters.get(&index, 0)?.iter().sum()) };
+        let numbers = 0..Country::COUNT as u32;
+        numbers
+            .map(|number| Ok(sum(number * 2)? + sum(number * 2 + 1)?))
+            .collect()
     }
 
     /// Instructions that the kernel's verifier went through.

@@ -109,14 +109,9 @@ impl Plan {
                 ListKind::Permit => &config.permit,
                 ListKind::Deny => &config.deny,
             };
-            let said = facts
-                .inputs
-                .operator
-                .iter()
-                .filter(move |(of, _)| *of == kind);
-            let own = own.iter().map(|entry| &entry.range);
-            own.chain(said.map(|(_, range)| range))
-                .map(ranges::of_list)
+            let own = own.iter().map(|entry| entry.range);
+            own.chain(facts.inputs.ranges(kind))
+                .map(|range| ranges::of_list(&range))
                 .collect::<Vec<_>>()
         };
         let protected = config.protect.iter().map(ranges::of_list).collect();

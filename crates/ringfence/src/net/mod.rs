@@ -22,7 +22,7 @@ pub use error::NetError;
 pub use holder::listener;
 pub use interface::{Interface, LinkType, XdpAttachment, XdpMode, interfaces, own_addresses};
 pub use listeners::{Listener, listeners};
-pub use private::private_ranges;
+pub use private::{is_private, private_ranges};
 pub use route::{Route, default_gateways, default_route_interfaces, routes};
 pub use sockets::{Heard, hearing};
 pub use ssh::{ssh_connection, ssh_sessions, sshd_ports};

@@ -1,6 +1,6 @@
 //! Private addresses that belong on an interface.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -28,6 +28,17 @@ pub fn private_ranges(routes: &[Route], index: u32) -> Vec<IpNet> {
                 .filter_map(|range| shared(route.destination, *range))
         });
     IpNet::aggregate(&shared.collect())
+}
+
+/// Addresses that lead nowhere on the Internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193).
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || v4.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 /// What two networks have in common: the smaller one, where it lies in the larger.

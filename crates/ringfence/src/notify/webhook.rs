@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 
 use super::letter::Letter;
 use super::way::Undelivered;
@@ -78,32 +78,9 @@ fn post(config: &NotifyWebhook, body: &str) -> Result<(), Undelivered> {
 
 /// The authorities of the system, and those of the configuration.
 fn tls(config: &NotifyWebhook) -> Result<TlsConfig, Undelivered> {
-    let mut roots: Vec<Certificate<'static>> = Vec::new();
-    if config.url.expose().starts_with("https:") {
-        let system = rustls_native_certs::load_native_certs().certs;
-        let system = system
-            .iter()
-            .map(|der| Certificate::from_der(der).to_owned());
-        roots.extend(system);
-    }
-    if let Some(path) = &config.ca {
-        let wrong = |why: String| {
-            let path = path.display();
-            Undelivered::for_good(format!("`ca` of [notify.webhook]: {path}: {why}"))
-        };
-        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        let before = roots.len();
-        for item in parse_pem(&pem) {
-            if let PemItem::Certificate(own) = item.map_err(|error| wrong(error.to_string()))? {
-                roots.push(own);
-            }
-        }
-        if roots.len() == before {
-            return Err(wrong("there is no certificate in it".to_owned()));
-        }
-    }
-    let roots = RootCerts::new_with_certs(&roots);
-    Ok(TlsConfig::builder().root_certs(roots).build())
+    let https = config.url.expose().starts_with("https:");
+    let tls = crate::fetch::tls(https, config.ca.as_deref());
+    tls.map_err(|why| Undelivered::for_good(format!("`ca` of [notify.webhook]: {why}")))
 }
 
 /// `sha256=` and the HMAC of the body in hexadecimal (RFC 2104).

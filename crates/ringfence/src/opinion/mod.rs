@@ -6,6 +6,7 @@ mod remedy;
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ringfence_core::country::{Country, CountryTable};
 use ringfence_core::hash::Key;
@@ -13,6 +14,7 @@ use ringfence_core::packet::{Link, protocol};
 use ringfence_core::reason::{Action, Reason};
 
 use crate::config::{self, Config, Kind, Mistakes, Mode, Protocol};
+use crate::engine::feeds::FeedTable;
 use crate::engine::memory::Memory;
 use crate::store::Ban;
 use crate::synthesis::{self, Request, Way};
@@ -132,6 +134,11 @@ impl Opinions {
             sources: Sources::default(),
             asked: 0,
         })
+    }
+
+    /// Judges by these threat lists too.
+    pub fn set_feeds(&mut self, feeds: Arc<FeedTable>) {
+        self.memory.set_feeds(feeds);
     }
 
     /// Takes the bans that hold in place of those before.

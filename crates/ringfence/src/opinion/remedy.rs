@@ -48,7 +48,12 @@ impl Opinions {
         let in_file = in_file
             .filter(|entry| entry.range.contains(source))
             .map(|entry| format!("take {} out of `deny` in the configuration", entry.range));
-        let all: Vec<_> = by_command.chain(in_file).collect();
+        let names = self.inputs.names_of(ListKind::Deny, source);
+        let names = names.map(|named| match named.by_command {
+            true => format!("ringfence deny remove {}", named.name),
+            false => format!("take {} out of `deny` in the configuration", named.name),
+        });
+        let all: Vec<_> = by_command.chain(in_file).chain(names).collect();
         all.join("; ")
     }
 

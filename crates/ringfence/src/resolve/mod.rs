@@ -1,8 +1,10 @@
-//! Host names of trunks, looked up as a SIP client would: SRV (RFC 3263 section 4), then A and AAAA.
+//! Host names, looked up: those of trunks as a SIP client would (RFC 3263 section 4: NAPTR, SRV, then A and AAAA), those
+//! on lists by A and AAAA alone.
 //!
 //! All functions that are `async` need a tokio runtime with I/O and time.
 
 mod names;
+mod question;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,21 +13,38 @@ use std::time::{Duration, Instant};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::ProtoError;
+use hickory_resolver::proto::rr::rdata::NAPTR;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
-pub use names::Names;
+pub use names::{GRACE, Names};
+pub use question::{Question, Way};
 
 /// Addresses taken of one host name; the rest is left out.
 pub const MOST_ADDRESSES: usize = 64;
-/// Targets taken of one SRV set.
+/// Targets taken of one SRV set, and of one NAPTR set.
 const MOST_TARGETS: usize = 16;
+/// Hosts whose addresses are asked for in one look-up: the name and the targets of its SRV records.
+const MOST_HOSTS: usize = 1 + 3 * MOST_TARGETS;
+/// How long one look-up may take, with all its questions.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Addresses counted of one host name: an answer holds no more over TCP.
+const MOST_READ: usize = 4096;
 /// An answer is asked for again no sooner than this.
 pub const SHORTEST: Duration = Duration::from_secs(30);
 /// An answer is asked for again no later than this.
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Where SIP is found (RFC 3263 section 4.1).
+/// Where SIP is found where no NAPTR record says (RFC 3263 section 4.1).
 const SERVICES: [&str; 3] = ["_sip._udp", "_sip._tcp", "_sips._tcp"];
+/// The services of NAPTR records that lead to SRV records of SIP (RFC 3263 section 4.1, RFC 7118 section 7).
+const SIP_SERVICES: [&[u8]; 6] = [
+    b"SIP+D2U",
+    b"SIP+D2T",
+    b"SIPS+D2T",
+    b"SIP+D2S",
+    b"SIP+D2W",
+    b"SIPS+D2W",
+];
 
 /// Why a name has no addresses.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +53,7 @@ pub enum Error {
     #[error("cannot read the name servers of this host: {0}; name one in /etc/resolv.conf")]
     Configuration(NetError),
     /// Not a host name.
-    #[error("`{host}` is no host name: {source}; correct the trunk's hosts")]
+    #[error("`{host}` is no host name: {source}; correct it where it is written")]
     Name {
         /// As it was given.
         host: String,
@@ -42,11 +61,11 @@ pub enum Error {
         source: ProtoError,
     },
     /// The name servers answered: there is nothing.
-    #[error("`{0}` has neither SRV records of SIP nor addresses; correct the trunk's hosts")]
+    #[error("`{0}` has no addresses; correct the name where it is written, or take it out")]
     Nothing(String),
     /// The name servers answered with addresses that no packet comes from.
     #[error(
-        "`{0}` has no address that a provider can send from, such as 127.0.0.1; correct the trunk's hosts"
+        "`{0}` has no address that anybody else can send from, only such as 127.0.0.1; correct the name where it is written"
     )]
     Useless(String),
     /// The name servers did not answer.
@@ -57,6 +76,9 @@ pub enum Error {
         /// What the resolver said last.
         source: NetError,
     },
+    /// The name servers took too long over all that was to be asked.
+    #[error("`{0}` was not looked up within 30 seconds; see whether the name servers answer")]
+    Late(String),
 }
 
 /// The addresses of a host name.
@@ -96,8 +118,19 @@ impl Resolver {
         Ok(Self { inner })
     }
 
-    /// The addresses behind a host name: of the targets of its SRV records and its own.
-    pub async fn lookup(&self, host: &str) -> Result<Answer, Error> {
+    /// The addresses behind a name. Of a trunk's host: those of the targets of its SRV records, which NAPTR records name
+    /// or else the usual ones, and its own. Aliases are followed eight deep.
+    ///
+    /// # Errors
+    /// When there is none, or the name servers do not answer within 30 seconds.
+    pub async fn lookup(&self, question: &Question) -> Result<Answer, Error> {
+        let host = &question.name;
+        let asked = tokio::time::timeout(PATIENCE, self.addresses(question)).await;
+        asked.unwrap_or_else(|_| Err(Error::Late(host.clone())))
+    }
+
+    async fn addresses(&self, question: &Question) -> Result<Answer, Error> {
+        let host = question.name.as_str();
         let wrong = |source| Error::Name {
             host: host.to_owned(),
             source,
@@ -111,17 +144,17 @@ impl Resolver {
             failure: None,
             useless: false,
         };
-        let mut hosts = BTreeSet::from([name]);
-        for service in SERVICES {
-            let service = Name::from_utf8(format!("{service}.{}", host.trim_end_matches('.')));
-            let mut service = service.map_err(wrong)?;
-            service.set_fqdn(true);
-            for data in self.ask(service, RecordType::SRV, &mut found).await {
-                if let RData::SRV(record) = data
-                    && !record.target.is_root()
-                    && hosts.len() <= SERVICES.len() * MOST_TARGETS
-                {
-                    hosts.insert(record.target);
+        let mut hosts = BTreeSet::from([name.clone()]);
+        if question.way == Way::Sip {
+            for service in self.services(name, host, &mut found).await.map_err(wrong)? {
+                let records = self.ask(service, RecordType::SRV, &mut found).await;
+                for data in records.into_iter().take(MOST_TARGETS) {
+                    if let RData::SRV(record) = data
+                        && !record.target.is_root()
+                        && hosts.len() < MOST_HOSTS
+                    {
+                        hosts.insert(record.target);
+                    }
                 }
             }
         }
@@ -137,6 +170,31 @@ impl Resolver {
             }
         }
         found.answer(host)
+    }
+
+    /// Where the SRV records of a domain are: where its NAPTR records of SIP say, else in the usual places.
+    async fn services(
+        &self,
+        name: Name,
+        host: &str,
+        found: &mut Found,
+    ) -> Result<BTreeSet<Name>, ProtoError> {
+        let records = self.ask(name, RecordType::NAPTR, found).await;
+        let named = records.into_iter().filter_map(|data| match data {
+            RData::NAPTR(record) => srv_of(record),
+            _ => None,
+        });
+        let named: BTreeSet<_> = named.take(MOST_TARGETS).collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let usual = SERVICES.iter().map(|service| {
+            let name = format!("{service}.{}", host.trim_end_matches('.'));
+            let mut name = Name::from_utf8(name)?;
+            name.set_fqdn(true);
+            Ok(name)
+        });
+        usual.collect()
     }
 
     /// The names that the name servers give for an address; none where they do not answer.
@@ -181,15 +239,37 @@ impl Resolver {
     }
 }
 
+/// The addresses of this host's name servers; none where they cannot be read.
+pub fn name_servers() -> Vec<IpAddr> {
+    let read = hickory_resolver::system_conf::read_system_conf();
+    let servers = read.map(|(config, _)| config.name_servers);
+    let servers = servers.unwrap_or_default();
+    servers
+        .iter()
+        .map(|server| server.ip.to_canonical())
+        .collect()
+}
+
+/// The name of the SRV records that a NAPTR record of SIP leads to (RFC 3263 section 4.1): its flag is `s`, and it has a
+/// replacement in place of an expression.
+fn srv_of(record: NAPTR) -> Option<Name> {
+    let sip = SIP_SERVICES
+        .iter()
+        .any(|service| record.services.eq_ignore_ascii_case(service));
+    let plain = record.flags.eq_ignore_ascii_case(b"s") && record.regexp.is_empty();
+    (sip && plain && !record.replacement.is_root()).then_some(record.replacement)
+}
+
 impl Found {
-    /// Takes an address that can be a provider's. Private ones can: the provider's device may stand in the next room.
+    /// Takes an address that somebody else can have. Private ones are such: the device may stand in the next room.
     fn add(&mut self, address: IpAddr) {
         let address = address.to_canonical();
-        let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-        if broadcast || address.is_loopback() || address.is_unspecified() || address.is_multicast()
-        {
+        // 0.0.0.0/8 is this host (RFC 1122 section 3.2.1.3), 240.0.0.0/4 is nobody's (RFC 1112 section 4).
+        let nobody =
+            matches!(address, IpAddr::V4(v4) if matches!(v4.octets(), [0 | 240..=255, ..]));
+        if nobody || address.is_loopback() || address.is_unspecified() || address.is_multicast() {
             self.useless = true;
-        } else {
+        } else if self.addresses.len() < MOST_READ {
             self.addresses.insert(address);
         }
     }

@@ -1,7 +1,7 @@
 //! What is asked for, beside what is found.
 
 use super::text::{list, quoted};
-use crate::config::{Admission, Config, CountryCode, Domain, Host, Wrong};
+use crate::config::{Admission, Config, CountryCode, Domain, Host, Wrong, countries_named};
 
 /// What is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,14 +31,14 @@ pub struct Trunk {
     pub hosts: Vec<Host>,
 }
 
-/// Countries as they are typed: `GB,IE` or `gb ie`.
+/// Countries as they are typed: `GB,IE`, `gb ie`, or groups such as `EU`.
 ///
 /// # Errors
-/// What is no country code.
+/// What is no country code and no group.
 pub fn countries(text: &str) -> Result<Vec<CountryCode>, Wrong> {
-    let mut codes = each(text)
-        .map(|word| word.to_ascii_uppercase().parse())
-        .collect::<Result<Vec<CountryCode>, Wrong>>()?;
+    let named = each(text).map(countries_named);
+    let named = named.collect::<Result<Vec<_>, Wrong>>()?;
+    let mut codes: Vec<CountryCode> = named.into_iter().flatten().collect();
     codes.sort_unstable();
     codes.dedup();
     Ok(codes)
@@ -116,6 +116,7 @@ mod tests {
         let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
         assert_eq!(codes, ["GB", "IE"]);
         assert_eq!(countries("").unwrap(), []);
+        assert_eq!(countries("eu,GB").unwrap().len(), 28);
         assert!(countries("GB,Britain").is_err());
         assert_eq!(domains("a.example b.example").unwrap().len(), 2);
         assert!(domains("http://a.example").is_err());

@@ -96,6 +96,8 @@ impl Store {
     /// Reads every row, so that a value which the check of the file's structure cannot judge is found now.
     fn read_all(&self) -> Result<(), StoreError> {
         self.all_lists()?;
+        self.listed_names()?;
+        self.answers()?;
         self.countries()?;
         self.bans()?;
         self.ban_history()?;

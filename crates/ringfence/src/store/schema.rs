@@ -145,6 +145,23 @@ const STEPS: &[&str] = &[
         value INTEGER NOT NULL
     ) WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE list_name (
+        list    TEXT    NOT NULL CHECK (list IN ('permit', 'deny')),
+        name    TEXT    NOT NULL,
+        comment TEXT    NOT NULL,
+        added   INTEGER NOT NULL,
+        expires INTEGER,
+        PRIMARY KEY (list, name)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE name_answer (
+        name    TEXT    NOT NULL,
+        sip     INTEGER NOT NULL,
+        address BLOB    NOT NULL,
+        PRIMARY KEY (name, sip, address)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// The layout that this program reads and writes.

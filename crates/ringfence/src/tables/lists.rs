@@ -9,7 +9,7 @@ use ringfence_core::address::Address;
 use ringfence_core::bench::{Listed, list_flags};
 
 use super::Inputs;
-use crate::config::{AddressRange, Config, Host};
+use crate::config::{AddressRange, AsNumber, Config, Host};
 use crate::store::ListKind;
 
 /// Bits before an IPv4 address in its mapped form.
@@ -99,8 +99,12 @@ pub fn longest(lists: &BTreeMap<Prefix, Listed>, address: Address) -> Option<(&P
 struct Lists(BTreeMap<Prefix, Listed>);
 
 impl Lists {
+    fn entry(&mut self, net: IpNet) -> &mut Listed {
+        self.0.entry(Prefix::of(net)).or_default()
+    }
+
     fn add(&mut self, net: IpNet, flags: u32, neighbours: u32) {
-        let entry = self.0.entry(Prefix::of(net)).or_default();
+        let entry = self.entry(net);
         entry.flags |= flags;
         entry.neighbours |= neighbours;
     }
@@ -128,6 +132,8 @@ impl Lists {
             if let Some((_, wider)) = around.last() {
                 listed.flags |= wider.flags;
                 listed.neighbours |= wider.neighbours;
+                listed.admits |= wider.admits;
+                listed.refuses |= wider.refuses;
             }
             around.push((*prefix, *listed));
         }
@@ -144,12 +150,13 @@ pub(super) fn compile(config: &Config, inputs: &Inputs) -> BTreeMap<Prefix, List
     for entry in &config.deny {
         lists.add_range(&entry.range, list_flags::DENIED);
     }
-    for (kind, range) in &inputs.operator {
-        let flag = match kind {
-            ListKind::Permit => list_flags::PERMITTED,
-            ListKind::Deny => list_flags::DENIED,
-        };
-        lists.add_range(range, flag);
+    for (kind, flag) in [
+        (ListKind::Permit, list_flags::PERMITTED),
+        (ListKind::Deny, list_flags::DENIED),
+    ] {
+        for range in inputs.ranges(kind) {
+            lists.add_range(&range, flag);
+        }
     }
     for host in config.trunks.iter().flat_map(|trunk| &trunk.hosts) {
         match host {
@@ -166,6 +173,25 @@ pub(super) fn compile(config: &Config, inputs: &Inputs) -> BTreeMap<Prefix, List
     }
     for range in &config.protect {
         lists.add_range(range, list_flags::PROTECTED);
+    }
+    for (net, action) in &inputs.warned {
+        if net.addr().is_ipv6() {
+            let flags = u32::from(action.bit()) << list_flags::FEEDS;
+            lists.add(*net, flags, 0);
+        }
+    }
+    for (number, rule) in (1u32..).zip(config.services.iter().map(|it| &it.asn)) {
+        let service = 1u32.checked_shl(number).unwrap_or(0);
+        let nets = |systems: &[AsNumber]| -> Vec<IpNet> {
+            let nets = systems.iter().filter_map(|it| inputs.networks.get(it));
+            nets.flatten().copied().collect()
+        };
+        for net in nets(&rule.allow) {
+            lists.entry(net).admits |= service;
+        }
+        for net in nets(&rule.deny) {
+            lists.entry(net).refuses |= service;
+        }
     }
     if config.permit_private {
         for (place, net) in &inputs.neighbours {

@@ -164,7 +164,7 @@ mod tests {
             let prefix = Prefix::new(tables::address(net.addr()), before + net.prefix_len());
             let listed = Listed {
                 flags,
-                neighbours: 0,
+                ..Listed::default()
             };
             (prefix, listed)
         };

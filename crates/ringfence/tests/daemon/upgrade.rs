@@ -60,7 +60,7 @@ fn assert_others(place: &Place, before: (u32, Option<u32>)) {
 
 /// A fence that stands, with a ban and a counter, and no daemon.
 fn stand(place: &Place) {
-    let mut fence = Fence::load(place.path(), false).unwrap();
+    let mut fence = Fence::load(place.path(), 0, false).unwrap();
     fill(&mut fence);
     fence.ban(BANNED, &ban(600)).unwrap();
     attach(&mut fence);
@@ -108,14 +108,14 @@ fn a_crash_at_any_point_leaves_a_program_and_the_next_start_completes_it() {
             stand(place);
             place.age(0);
             let before = programs(place);
-            let mut fence = Fence::load(place.path(), false).unwrap();
+            let mut fence = Fence::load(place.path(), 0, false).unwrap();
             for step in &STEPS[..=crash] {
                 step(place, &mut fence);
                 programs(place);
             }
             drop(fence);
             programs(place);
-            let mut fence = Fence::load(place.path(), false).unwrap();
+            let mut fence = Fence::load(place.path(), 0, false).unwrap();
             fence.inherit().unwrap();
             fill(&mut fence);
             attach(&mut fence);
@@ -131,7 +131,7 @@ fn bans_of_the_last_moment_come_along() {
         stand(place);
         place.age(0);
         let before = programs(place);
-        let mut fence = Fence::load(place.path(), false).unwrap();
+        let mut fence = Fence::load(place.path(), 0, false).unwrap();
         fence.inherit().unwrap();
         fill(&mut fence);
         let bans = MapData::from_pin(place.layout(0).join("BANS")).unwrap();
@@ -159,7 +159,7 @@ fn what_is_not_known_is_told_and_left() {
             map.pin(old.join(name)).unwrap();
         }
         fs::create_dir(place.path().join("ringfence/other")).unwrap();
-        let mut fence = Fence::load(place.path(), false).unwrap();
+        let mut fence = Fence::load(place.path(), 0, false).unwrap();
         let told = fence.inherit().unwrap();
         let fate = |layout: u32, map: &str| {
             let mut told = told.iter().filter(|t| t.layout == layout && t.map == map);

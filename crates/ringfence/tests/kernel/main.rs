@@ -2,16 +2,20 @@
 //!
 //! Needs root (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON); without it each test says so and ends.
 
+mod countries;
 mod frames;
 mod large;
 mod learning;
+mod warned;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use ringfence::config::Config;
 use ringfence::country::CountryData;
+use ringfence::engine::feeds::{Blocks, FeedTable};
 use ringfence::engine::memory::Memory;
 use ringfence::engine::trial::Trial;
 use ringfence::tables::{self, Inputs};
@@ -91,17 +95,29 @@ struct Both {
 
 impl Both {
     fn new(policy: &str) -> Self {
+        Self::with(policy, &Inputs::default(), &Blocks::default())
+    }
+
+    /// With what is known beside the file, and threat lists.
+    fn with(policy: &str, inputs: &Inputs, feeds: &Blocks) -> Self {
         let config = Config::parse(policy, "test.toml").expect("the policy is valid");
-        let generation = tables::compile(&config, &Inputs::default()).expect("it compiles");
+        let generation = tables::compile(&config, inputs).expect("it compiles");
         let countries = CountryData::builtin()
             .and_then(|data| data.compile())
             .expect("country data");
-        let mut kernel =
-            Trial::load(&generation, &countries, KEY, true).expect("the program loads");
+        let mut kernel = Trial::with_feeds(&generation, &countries, KEY, true, feeds.len())
+            .expect("the program loads");
         kernel.set_clock(START).expect("the clock is set");
+        let mut memory = Memory::new(generation, countries, KEY);
+        // The order of its buckets is another.
+        let table = Arc::new(FeedTable::new(feeds.len(), 7));
+        for table in [&table, kernel.feeds()] {
+            assert_eq!(table.replace(feeds).left_out, 0);
+        }
+        memory.set_feeds(table);
         Self {
             kernel,
-            memory: Memory::new(generation, countries, KEY),
+            memory,
             now: START,
             counters: vec![],
         }

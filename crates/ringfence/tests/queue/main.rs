@@ -112,7 +112,7 @@ impl Both {
             closed: true,
         };
         let fence = lab.pbx.inside(|| {
-            let mut fence = Fence::load(settings, "/nonexistent".into())?;
+            let mut fence = Fence::load(settings, "/nonexistent".into(), 0)?;
             let index = nix::net::if_::if_nametoindex("queued").unwrap();
             let link = Link::Ethernet as u32;
             fence.guard(&[Interface { index, link }], 1000)?;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use ringfence::control::{Request, ask};
 use tempfile::TempDir;
@@ -37,11 +37,16 @@ impl Fence {
         bans: bool,
         engine: &str,
     ) -> Result<Self> {
+        Self::start_by(place, &config(world, bans)?, program, engine)
+    }
+
+    /// The same by a configuration of its own.
+    pub fn start_by(place: &Place, config: &str, program: &Path, engine: &str) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(&format!("{}{}-", ringfence_lab::PREFIX, std::process::id()))
             .tempdir()?;
         let at = |name: &str| directory.path().join(name);
-        write(&at("ringfence.toml"), &config(world, bans)?)?;
+        write(&at("ringfence.toml"), config)?;
         std::fs::create_dir(at("bpf"))?;
         mount(
             Some("bpf"),
@@ -85,6 +90,14 @@ impl Fence {
 }
 
 impl Fence {
+    /// Asks the daemon, and takes the data of its answer.
+    pub fn ask(&self, request: &Request) -> Result<serde_json::Value> {
+        let socket = self.directory.path().join("socket");
+        let answer = ask(&socket, request)?.next().context("no answer")??;
+        ensure!(answer.ok, "{}", answer.text);
+        Ok(answer.data)
+    }
+
     /// The process of the daemon.
     pub fn process(&self) -> u32 {
         self.daemon.id()

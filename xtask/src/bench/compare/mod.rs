@@ -10,6 +10,7 @@ mod place;
 pub mod queues;
 mod rivals;
 mod source;
+pub mod swap;
 mod table;
 mod traffic;
 

@@ -15,7 +15,6 @@ use super::inventory::{Inventory, Kind, Technology};
 use crate::opinion::Opinions;
 
 pub use proposals::TrunkProposal;
-pub(super) use rows::is_private;
 pub use weaknesses::Weakness;
 
 /// What was found.

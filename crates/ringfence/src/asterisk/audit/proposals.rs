@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::rows::is_private;
 use crate::asterisk::inventory::{Inventory, Kind, address};
 use crate::config::{AddressRange, Config, Host};
+use crate::net::is_private;
 use crate::store::ListKind;
 use crate::tables::Inputs;
 
@@ -98,7 +98,7 @@ fn is_listed(range: &AddressRange, config: &Config, inputs: &Inputs) -> bool {
     let whole =
         |other: &AddressRange| other.contains(range.first()) && other.contains(range.last());
     let mut hosts = config.trunks.iter().flat_map(|trunk| &trunk.hosts);
-    let mut operator = inputs.operator.iter();
+    let mut operator = inputs.ranges(ListKind::Permit);
     hosts.any(|host| match host {
         Host::Range(other) => whole(other),
         Host::Name(name) => {
@@ -108,7 +108,7 @@ fn is_listed(range: &AddressRange, config: &Config, inputs: &Inputs) -> bool {
                 .any(|of| whole(&of))
         }
     }) || config.permit.iter().any(|entry| whole(&entry.range))
-        || operator.any(|(kind, other)| *kind == ListKind::Permit && whole(other))
+        || operator.any(|other| whole(&other))
 }
 
 /// A name that a trunk may have, as near as can be to Asterisk's.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{Row, Verdict, What};
 use crate::asterisk::inventory::{Contact, Endpoint, Inventory, Kind, Outbound, Technology};
 use crate::config::Host;
+use crate::net::is_private;
 use crate::opinion::{Asks, Opinion, Opinions, Question, Transport};
 
 pub(super) fn rows(inventory: &Inventory, opinions: &mut Opinions) -> Vec<Row> {
@@ -129,17 +130,6 @@ fn claimed(contact: &Contact) -> Option<IpAddr> {
     let mut said = said.into_iter().flatten();
     let public = said.clone().find(|ip| !is_private(*ip));
     public.or_else(|| said.next())
-}
-
-/// Addresses that lead nowhere on the Internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193).
-pub(in crate::asterisk) fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_private() || v4.is_link_local() || (a == 100 && (64..128).contains(&b))
-        }
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }
 
 /// A registration of Asterisk elsewhere: the host that calls will come from.

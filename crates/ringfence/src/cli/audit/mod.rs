@@ -53,14 +53,15 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     let settings = ask::settings(&config)?;
     let said = Said::read(global, &config);
     let known = known(global, &config);
-    let mut inputs = said.inputs();
+    let mut inputs = said.inputs(&policy)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut inventory = runtime.block_on(async {
         places(&policy, &mut inputs).await;
         let inventory = ask::inventory(settings).await?;
-        look_up(names(&policy, &inventory), &mut inputs).await;
+        let trunks = names(&policy, &inventory);
+        look_up(&policy, &said, trunks, &mut inputs).await;
         anyhow::Ok(inventory)
     })?;
     // A look-up that nobody waits for any more does not hold up the answer.

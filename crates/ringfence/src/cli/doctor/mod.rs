@@ -2,6 +2,7 @@
 
 mod agi;
 mod asterisk;
+mod country;
 mod engine;
 mod finding;
 mod firewall;
@@ -9,6 +10,7 @@ mod host;
 mod kinds;
 mod links;
 mod logs;
+mod names;
 mod notices;
 mod rivals;
 
@@ -67,9 +69,17 @@ pub fn run(_: Args, global: &Global) -> anyhow::Result<ExitCode> {
     findings.extend(rivals::rivals(&rivals::Seen::look(running)));
     findings.extend(firewall::look(&config));
     findings.push(host::clock(host::synchronised()));
+    let state = offline::state(global, &config);
+    findings.push(country::look(
+        &config.country,
+        state,
+        jiff::Timestamp::now(),
+    ));
     let own = net::own_addresses(&interfaces);
     let leaks = runtime.block_on(leak::look(&config, &own));
     findings.extend(leaks.into_iter().map(told));
+    let listed = offline::Said::read(global, &config).names;
+    findings.extend(runtime.block_on(names::look(&config, &listed)));
     findings.extend(runtime.block_on(parts(&config)));
     let mut out = io::stdout().lock();
     show(&mut out, global.format, &findings)?;

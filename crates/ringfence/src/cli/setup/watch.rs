@@ -128,7 +128,8 @@ fn beside(time: Duration, global: &Global, config: &Config) -> anyhow::Result<Wa
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut inputs = Said::read(global, config).inputs();
+    let said = Said::read(global, config);
+    let mut inputs = said.inputs(config)?;
     let (interfaces, routes) = runtime.block_on(async {
         places(config, &mut inputs).await;
         let hosts = config.trunks.iter().flat_map(|trunk| &trunk.hosts);
@@ -136,7 +137,7 @@ fn beside(time: Duration, global: &Global, config: &Config) -> anyhow::Result<Wa
             Host::Name(name) => Some(name.clone()),
             Host::Range(_) => None,
         });
-        look_up(names.collect(), &mut inputs).await;
+        look_up(config, &said, names.collect(), &mut inputs).await;
         anyhow::Ok((net::interfaces().await?, net::routes().await?))
     })?;
     runtime.shutdown_background();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::lists::{self, On};
 use super::{SHOWN, dropped_data, dropped_line, meaning, refusal_data, refusal_line, text};
-use crate::config::Config;
+use crate::config::{AddressRange, Config};
 use crate::control::listing::{self, ban_line, moment};
 use crate::control::{Answer, trust};
 use crate::store::{Ban, BanEnd, Dropped, PastBan, Refusal, Store, StoreError};
@@ -111,6 +111,11 @@ impl Known {
                         "is of a proxy ({range}{comment}) and never banned: {}",
                         self.latest()
                     ),
+                    none(),
+                ),
+                _ if range.parse::<AddressRange>().is_err() => (
+                    false,
+                    format!("is permitted as {range}{comment}: nothing of it is dropped"),
                     none(),
                 ),
                 _ => (

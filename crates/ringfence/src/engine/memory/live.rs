@@ -20,6 +20,7 @@ impl Memory {
             now,
             lists: &self.generation.lists,
             lengths: &self.lengths,
+            feeds: self.feeds.as_deref(),
             state: &mut self.state,
             trace: None,
         };

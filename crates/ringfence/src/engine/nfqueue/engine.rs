@@ -1,5 +1,7 @@
 //! What the daemon does with the fence over queues.
 
+use std::sync::Arc;
+
 use nix::net::if_::if_indextoname;
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
@@ -12,6 +14,7 @@ use ringfence_core::trust::{Account, Contact, ContactKey, Standing};
 
 use super::fence::{copy_of, generation, remove};
 use super::{Fence, NAME};
+use crate::engine::feeds::FeedTable;
 use crate::engine::xdp::Pins;
 use crate::engine::{Attached, Counts, Engine, FenceError, Heard, Lists};
 use crate::tables::Generation;
@@ -70,6 +73,10 @@ impl Engine for Fence {
 
     fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    fn feeds(&self) -> Arc<FeedTable> {
+        self.feeds.clone()
     }
 
     fn guard(
@@ -133,7 +140,7 @@ impl Engine for Fence {
     }
 
     fn memory(&self) -> Result<u64, FenceError> {
-        Ok(self.desk().judge.bytes() as u64)
+        Ok((self.desk().judge.bytes() + self.feeds.memory()) as u64)
     }
 
     fn ban(&mut self, subject: Address, ban: &Ban) -> Result<(), FenceError> {

@@ -17,6 +17,7 @@ use super::queue::Queue;
 use super::rules::{Rules, TABLE};
 use super::worker::Worker;
 use crate::engine::clock::random_key;
+use crate::engine::feeds::FeedTable;
 use crate::engine::memory::Memory;
 use crate::engine::{FenceError, Heard, Lists, Stream, check_privilege};
 use crate::nft::Nft;
@@ -63,6 +64,7 @@ pub struct Fence {
     pub(super) policy: Option<Box<Policy>>,
     pub(super) interfaces: Vec<String>,
     pub(super) stood: bool,
+    pub(super) feeds: Arc<FeedTable>,
     /// Whether the kernel has the expression `queue`.
     native: bool,
     /// Where a fence of the other kind would be pinned.
@@ -71,7 +73,8 @@ pub struct Fence {
 
 impl Fence {
     /// Prepares a fence. Nothing is queued yet, and what an earlier daemon left stands.
-    pub fn load(settings: Settings, bpffs: PathBuf) -> Result<Self, FenceError> {
+    /// Its table of threat lists has room for so many blocks.
+    pub fn load(settings: Settings, bpffs: PathBuf, feed_room: usize) -> Result<Self, FenceError> {
         check_privilege(privilege::QUEUE)?;
         let nft = Nft::default();
         nft.works()?;
@@ -79,7 +82,9 @@ impl Fence {
         let stood = nft.has_table(NfFamily::INet, TABLE)?;
         let ((events, events_heard), (lessons, lessons_heard)) =
             (channel(WAITING), channel(WAITING));
-        let judge = judge(random_key()?)?;
+        let feeds = Arc::new(FeedTable::new(feed_room, random_key()?.words[0]));
+        let mut judge = judge(random_key()?)?;
+        judge.set_feeds(feeds.clone());
         let desk = Arc::new(Mutex::new(Desk::new(judge, events, lessons)));
         let keeper = Keeper::start(nft, settings.numbers(), desk.clone()).map_err(no_thread)?;
         Ok(Self {
@@ -95,6 +100,7 @@ impl Fence {
             policy: None,
             interfaces: Vec::new(),
             stood,
+            feeds,
             native,
             bpffs,
         })

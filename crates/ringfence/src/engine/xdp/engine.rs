@@ -1,5 +1,7 @@
 //! What the daemon does with the fence in the kernel.
 
+use std::sync::Arc;
+
 use ringfence_core::address::Address;
 use ringfence_core::bench::Ban;
 use ringfence_core::control::{Control, EVENT_COUNTS, INTERFACES, Interface, LAYOUT};
@@ -17,6 +19,7 @@ use super::raw::readiness;
 use super::tables::{all, failed, read, set, sum, write};
 use super::{Fence, FenceError};
 use crate::engine::clock::boot_offset;
+use crate::engine::feeds::FeedTable;
 use crate::engine::{Attached, Counts, Engine, Heard, Lists, Stream};
 
 impl Engine for Fence {
@@ -57,7 +60,7 @@ impl Engine for Fence {
     }
 
     fn memory(&self) -> Result<u64, FenceError> {
-        self.locked_memory()
+        Ok(self.locked_memory()? + self.feeds.memory() as u64)
     }
 
     fn bucket(&self, index: u32) -> Result<Option<Bucket>, FenceError> {
@@ -131,6 +134,10 @@ impl Engine for Fence {
 
     fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    fn feeds(&self) -> Arc<FeedTable> {
+        self.feeds.clone()
     }
 
     fn guard(

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aya::maps::{Map, MapData, RingBuf};
@@ -13,16 +14,20 @@ use ringfence_core::policy::Policy;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::layout::{EVENTS, LESSONS, ListKey, MAPS};
+use super::mapping::Mapping;
 use super::pins::Lock;
 use super::raw::{Table, wait_for_readers};
 use super::tables::{Tables, failed, read, write};
 use super::{FenceError, Pins, egress};
 use crate::engine::clock::{boot_offset, random_key};
+use crate::engine::feeds::FeedTable;
 use crate::engine::{Lists, check_privilege};
 use crate::privilege;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/ringfence.o");
 const PROGRAM: &str = "ingress";
+/// The map of threat lists. It is not pinned: its size is that of the program's lists.
+pub const FEEDS: &str = "FEEDS";
 
 /// How long the slowest packet may be judged, where the kernel cannot tell that all have been.
 const GRACE: Duration = Duration::from_millis(50);
@@ -34,6 +39,7 @@ pub struct Fence {
     pub(super) control: Control,
     pub(super) lists: Lists,
     pub(super) tables: Tables,
+    pub(super) feeds: Arc<FeedTable>,
     /// The maps of an earlier daemon were found.
     pub(super) taken_over: bool,
     /// The maps hold a policy.
@@ -46,12 +52,17 @@ pub struct Fence {
 
 impl Fence {
     /// Loads the program on the pinned maps, or on new ones, which are pinned. Nothing is attached, and nothing that is
-    /// in force is changed.
-    pub fn load(bpffs: &Path, verbose: bool) -> Result<Self, FenceError> {
-        Self::load_object(OBJECT, bpffs, verbose)
+    /// in force is changed. Its table of threat lists, which it has for itself, has room for so many blocks.
+    pub fn load(bpffs: &Path, feed_room: usize, verbose: bool) -> Result<Self, FenceError> {
+        Self::load_object(OBJECT, bpffs, feed_room, verbose)
     }
 
-    fn load_object(object: &[u8], bpffs: &Path, verbose: bool) -> Result<Self, FenceError> {
+    fn load_object(
+        object: &[u8],
+        bpffs: &Path,
+        feed_room: usize,
+        verbose: bool,
+    ) -> Result<Self, FenceError> {
         check_privilege(privilege::FENCE)?;
         let pins = Pins::below(bpffs);
         pins.create()?;
@@ -65,7 +76,10 @@ impl Fence {
         for (name, _) in MAPS.iter().chain([&EVENTS, &LESSONS]) {
             loader.map_pin_path(name, pins.map(name));
         }
+        let buckets = FeedTable::buckets_for(feed_room);
+        loader.map_max_entries(FEEDS, buckets as u32);
         let mut ebpf = loader.load(object).map_err(Box::new)?;
+        let feeds = feed_table(&ebpf, buckets)?;
         let tables = Tables::of(&mut ebpf)?;
         // Another daemon may have pinned a map between the check and the load.
         pins.check()?;
@@ -109,6 +123,7 @@ impl Fence {
             control,
             lists,
             tables,
+            feeds: Arc::new(feeds),
             taken_over,
             filled: taken_over,
             stood,
@@ -190,6 +205,15 @@ impl std::fmt::Debug for Fence {
             .field("listed", &self.lists.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The table of threat lists of a loaded object.
+pub fn feed_table(ebpf: &Ebpf, buckets: usize) -> Result<FeedTable, FenceError> {
+    let Some(Map::Array(data)) = ebpf.map(FEEDS) else {
+        return Err(FenceError::Missing(FEEDS));
+    };
+    let mapping = Mapping::of(data.fd().as_fd(), buckets).map_err(failed(FEEDS, "map"))?;
+    Ok(FeedTable::mapped(mapping, random_key()?.words[0]))
 }
 
 /// The policy with the number of its set of lists.

@@ -5,6 +5,7 @@ mod egress;
 mod engine;
 mod fence;
 mod layout;
+mod mapping;
 mod memory;
 mod pins;
 mod raw;
@@ -12,7 +13,8 @@ mod tables;
 mod upgrade;
 
 pub use super::FenceError;
-pub use fence::Fence;
+pub use fence::{FEEDS, Fence, feed_table};
+pub use mapping::Mapping;
 pub use pins::Pins;
 pub use upgrade::{Fate, Inherited};
 

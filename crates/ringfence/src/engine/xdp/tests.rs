@@ -81,7 +81,7 @@ fn a_pinned_map_of_another_size_is_refused() {
     );
     assert!(error.to_string().contains("ringfence stop"), "{error}");
     assert!(matches!(
-        Fence::load(bpffs.path(), false).unwrap_err(),
+        Fence::load(bpffs.path(), 0, false).unwrap_err(),
         FenceError::Layout { .. }
     ));
     assert!(pins.remove().unwrap());
@@ -145,7 +145,7 @@ fn a_fence_is_taken_over_in_place() {
             ip("link add sip.0 type veth peer name sip1");
             let index = nix::net::if_::if_nametoindex("sip.0").unwrap();
             let countries = CountryTable::new_box_zeroed().unwrap();
-            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            let mut fence = Fence::load(bpffs.path(), 0, false).unwrap();
             assert!(!fence.taken_over());
             fence
                 .put(&policy(1), Some(&countries), Lists::new())
@@ -157,7 +157,7 @@ fn a_fence_is_taken_over_in_place() {
             let key = fence.key();
             drop(fence);
 
-            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            let mut fence = Fence::load(bpffs.path(), 0, false).unwrap();
             assert!(fence.taken_over());
             assert!(fence.key() == key);
             assert_eq!(fence.attached(), ["sip.0"]);
@@ -200,7 +200,7 @@ fn a_filter_of_what_is_sent_is_one_and_no_other_is_removed() {
         scope.spawn(|| {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
             ip("link add sip0 type veth peer name sip1");
-            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            let mut fence = Fence::load(bpffs.path(), 0, false).unwrap();
             fence.attach_filter("sip0").unwrap();
             // Another owner's, of a program with the same name.
             let other = TcAttachOptions::Netlink(NlOptions {
@@ -214,7 +214,7 @@ fn a_filter_of_what_is_sent_is_one_and_no_other_is_removed() {
             drop(fence);
             assert_eq!(filters(), ["7", "21062"]);
 
-            let mut fence = Fence::load(bpffs.path(), false).unwrap();
+            let mut fence = Fence::load(bpffs.path(), 0, false).unwrap();
             fence.attach_filter("sip0").unwrap();
             assert_eq!(filters(), ["7", "21062"]);
             egress::detach_filter("sip0");
@@ -234,12 +234,12 @@ fn lists_without_room_leave_the_old_ones_whole() {
         });
         let permitted = Listed {
             flags: list_flags::PERMITTED,
-            neighbours: 0,
+            ..Listed::default()
         };
         addresses.map(|key| (key, permitted)).collect()
     };
     let countries = CountryTable::new_box_zeroed().unwrap();
-    let mut fence = Fence::load(bpffs.path(), false).unwrap();
+    let mut fence = Fence::load(bpffs.path(), 0, false).unwrap();
     fence.put(&policy(1), Some(&countries), many(10)).unwrap();
     let error = fence.put(&policy(2), None, many(11)).unwrap_err();
     assert!(
@@ -247,7 +247,7 @@ fn lists_without_room_leave_the_old_ones_whole() {
         "{error}"
     );
     drop(fence);
-    let mut fence = Fence::load(bpffs.path(), false).unwrap();
+    let mut fence = Fence::load(bpffs.path(), 0, false).unwrap();
     assert_eq!(fence.lists().len(), 140_000);
     // Part of the way is room enough.
     fence.put(&policy(2), None, Lists::new()).unwrap();

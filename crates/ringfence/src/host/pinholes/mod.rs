@@ -137,9 +137,8 @@ pub fn known(config: &Config, inputs: &Inputs) -> Vec<Range> {
             .iter()
             .map(|entry| ranges::of_list(&entry.range)),
     );
-    let said = inputs.operator.iter();
-    let said = said.filter(|(kind, _)| *kind == ListKind::Permit);
-    all.extend(said.map(|(_, range)| ranges::of_list(range)));
+    let said = inputs.ranges(ListKind::Permit);
+    all.extend(said.map(|range| ranges::of_list(&range)));
     all
 }
 

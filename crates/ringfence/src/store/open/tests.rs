@@ -160,6 +160,8 @@ fn a_value_that_nobody_wrote_is_damage() {
         "INSERT INTO dropped VALUES
          (x'01020304', '', '', '', '', '', 1, 1, 1, 1, 0, 0, 'text', NULL, NULL)",
         "INSERT INTO fact VALUES ('learning', 1.5)",
+        "INSERT INTO list_name VALUES ('deny', 'a.example', '', 'soon', NULL)",
+        "INSERT INTO name_answer VALUES ('a.example', 1, x'010203')",
         "INSERT INTO list_entry VALUES ('deny', x'01020304', x'01020304', '', 1e300, NULL)",
         "DROP TABLE ban_history",
     ] {
