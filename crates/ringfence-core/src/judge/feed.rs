@@ -1,4 +1,4 @@
-//! Steps 5 and 8: what others say of the source: threat lists, and the lists of networks.
+//! What others say of the source: threat lists, and the lists of networks.
 
 use core::hint::black_box;
 

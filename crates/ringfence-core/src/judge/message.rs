@@ -190,7 +190,7 @@ impl<B: Bench> Judge<'_, B> {
         self.trusted_for(level::KNOWN) && self.class() == Some(Class::Register)
     }
 
-    /// Steps 6 and 7: what is part of a dialogue, what answers this host, who is registered. `None`
+    /// What is part of a dialogue, what answers this host, who is registered. `None`
     /// for what is left to the gates.
     #[inline(always)]
     fn belonging(&mut self) -> Option<Reason> {

@@ -385,7 +385,7 @@ impl<B: Bench> Judge<'_, B> {
         reason
     }
 
-    /// Step 11: what strangers may get through, the source's part first.
+    /// What strangers may get through, the source's part first.
     #[inline(always)]
     fn spend(&mut self) -> Reason {
         let service = self.service();

@@ -1,4 +1,4 @@
-//! Step 7: what is known of the source.
+//! What is known of the source.
 
 use super::Judge;
 use super::spending::{of_source, take};

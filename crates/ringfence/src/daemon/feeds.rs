@@ -19,7 +19,7 @@ use crate::engine::Lists;
 use crate::engine::feeds::Placed;
 use crate::feeds::update::{How, Outcome, update};
 use crate::feeds::{
-    Belongings, FeedError, Finished, Good, Keeper, MOST_V6, Merged, News, Shelf, Whose,
+    Belongings, FeedError, Finished, Good, Keeper, MOST_V6, Merged, News, Shelf, Whose, room,
 };
 use crate::fetch::Silent;
 use crate::notify::{Notice, NoticeKind};
@@ -128,17 +128,18 @@ impl Feeds {
         self.keeper.loaded(feed, good, now);
     }
 
-    /// A thread, since a process that ends waits for none.
-    fn spawn(&self, work: impl FnOnce() -> Told + Send + 'static) {
+    /// A thread, since a process that ends waits for none; whether there is one.
+    fn spawn(&self, work: impl FnOnce() -> Told + Send + 'static) -> bool {
         let sender = self.sender.clone();
         let thread = std::thread::Builder::new().name("feeds".to_owned());
         let begun = thread.spawn(move || {
             // The daemon ends: nobody wants it any more.
             let _ = sender.send(work());
         });
-        if let Err(error) = begun {
+        if let Err(error) = &begun {
             warn!("no thread for threat lists: {error}");
         }
+        begun.is_ok()
     }
 }
 
@@ -197,7 +198,7 @@ impl Daemon {
             return Ok(());
         }
         let (merged, table) = (self.feeds.keeper.merged().clone(), self.fence.feeds());
-        self.feeds.spawn(move || {
+        self.feeds.giving = self.feeds.spawn(move || {
             let placed = table.replace(&merged.blocks());
             Told::Placed(merged, placed)
         });
@@ -222,6 +223,19 @@ impl Daemon {
             self.fence_feeds()?;
         }
         Ok(())
+    }
+
+    /// Where the table is smaller than the lists may grow: what to do.
+    pub(super) fn short_of_room(&self) -> Option<String> {
+        let (wanted, room) = (room(&self.config), self.fence.feeds().room());
+        let short = format!(
+            "the table of threat lists has room for {room} blocks of addresses, and these lists may need {wanted}: \
+             `systemctl restart ringfence` makes a larger one, and the fence stands meanwhile"
+        );
+        (wanted > room).then(|| {
+            warn!("{short}");
+            short
+        })
     }
 
     fn tell_placed(&self, merged: &Merged, placed: Placed) {
@@ -275,9 +289,10 @@ impl Daemon {
         }
         if let Some(work) = self.feeds.keeper.work() {
             match self.belongings() {
-                Ok(belongings) => self
-                    .feeds
-                    .spawn(move || Told::Merged(work.run(&belongings))),
+                Ok(belongings) => {
+                    self.feeds
+                        .spawn(move || Told::Merged(work.run(&belongings)));
+                }
                 // Nothing is merged without knowing who belongs here.
                 Err(error) => {
                     self.feeds.keeper.give_back(work);

@@ -91,7 +91,9 @@ impl Daemon {
         self.reload_host(had_host, mode.is_some());
         info!("reloaded; generation {}", self.generation);
         let enforced = self.config.mode == Mode::Enforce && (mode.is_some() || was == Mode::Shadow);
-        let warning = enforced.then(|| self.too_early()).flatten();
+        let early = enforced.then(|| self.too_early()).flatten();
+        let warnings: Vec<_> = early.into_iter().chain(self.short_of_room()).collect();
+        let warning = (!warnings.is_empty()).then(|| warnings.join("\n"));
         let mode = self.config.mode.to_string();
         let mut text = format!(
             "reloaded: {mode}{}\nservices: {}, prefixes listed: {}",
