@@ -13,6 +13,8 @@ use crate::engine::feeds::Blocks;
 pub const MOST_V6: usize = 50_000;
 /// Blocks for networks beside those for the entries of a list: a /8 takes 2,048.
 const FOR_NETWORKS: usize = 1 << 15;
+/// Entries that there is always room for, in 4 MB.
+const AT_LEAST: usize = 50_000;
 
 impl From<FeedAction> for Judged {
     fn from(action: FeedAction) -> Self {
@@ -24,13 +26,11 @@ impl From<FeedAction> for Judged {
     }
 }
 
-/// Blocks that the judge's table needs room for, as long as the lists of a configuration may grow; 0 without lists.
+/// Blocks that the judge's table needs room for, as long as the lists of a configuration may grow; so many at least that
+/// a first list finds room that a reload brings.
 pub fn room(config: &Config) -> usize {
-    if config.feeds.is_empty() {
-        return 0;
-    }
     let most = config.feeds.iter().map(|feed| feed.max as usize);
-    most.sum::<usize>() + FOR_NETWORKS
+    most.sum::<usize>().max(AT_LEAST) + FOR_NETWORKS
 }
 
 impl Merged {
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn there_is_room_for_the_longest_lists() {
-        assert_eq!(room(&Config::default()), 0);
+        assert_eq!(room(&Config::default()), AT_LEAST + FOR_NETWORKS);
         let text = "[[feed]]\nname = \"a\"\nkind = \"blocklist-de\"\nmax = 1000\n\
-            [[feed]]\nname = \"b\"\nkind = \"voipbl\"\nmax = 5000\n";
+            [[feed]]\nname = \"b\"\nkind = \"voipbl\"\nmax = 500000\n";
         let config = Config::parse(text, "r.toml").unwrap();
         assert_eq!(feeds(text).len(), 2);
-        assert_eq!(room(&config), 6_000 + FOR_NETWORKS);
+        assert_eq!(room(&config), 501_000 + FOR_NETWORKS);
     }
 
     #[test]
