@@ -54,7 +54,7 @@ pub use self::sanity::{Bounds, doubts};
 pub use self::schedule::next;
 pub use self::shelf::{Hold, Index, Kept, Shelf};
 pub use self::subjects::subjects;
-pub use self::update::{Outcome, Task, UpdateError, key, rollback, update};
+pub use self::update::{Outcome, Task, UpdateError, key, rollback, update, withdraw};
 
 /// Which addresses belong to which country, from one source.
 #[derive(Clone, Debug, PartialEq, Eq)]

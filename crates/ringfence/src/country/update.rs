@@ -140,12 +140,30 @@ pub fn update(task: &Task<'_>) -> Result<Outcome, UpdateError> {
 pub fn rollback(state: &Path) -> Result<String, UpdateError> {
     let shelf = Shelf::of(state);
     let hold = hold(&shelf)?;
-    let mut index = shelf.index();
+    back(&shelf, &hold, shelf.index())
+}
+
+/// Goes back, as [`rollback`] does, from data that cannot be put in force, where that leads to the data that the daemon put
+/// in force last. None where it leads elsewhere: then nothing is changed.
+///
+/// # Errors
+/// As [`rollback`].
+pub fn withdraw(state: &Path) -> Result<Option<String>, UpdateError> {
+    let shelf = Shelf::of(state);
+    let hold = hold(&shelf)?;
+    let index = shelf.index();
+    match shelf.is_settled(index.before.as_ref()) {
+        true => back(&shelf, &hold, index).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn back(shelf: &Shelf, hold: &Hold, mut index: Index) -> Result<String, UpdateError> {
     let bad = index.current.take().ok_or(UpdateError::Nothing)?;
     let data = shelf.load_or_builtin(index.before.as_ref())?;
     index.left = Some(bad.fingerprint());
     index.current = index.before.take();
-    shelf.set(&hold, &index)?;
+    shelf.set(hold, &index)?;
     Ok(data.source)
 }
 

@@ -434,6 +434,34 @@ fn a_rollback_holds_until_other_data_comes() {
 }
 
 #[test]
+fn data_that_cannot_be_put_in_force_gives_way_to_that_in_force_alone() {
+    let bench = Bench::new("url = \"BASE/data\"");
+    let shelf = Shelf::of(bench.state.path());
+    for country in ["GB", "US"] {
+        bench
+            .server
+            .put("/data", Page::new(csv(2000, country)).etag(country));
+        bench.forced();
+        if country == "GB" {
+            shelf.settle(bench.index().current.as_ref()).unwrap();
+        }
+    }
+    // An update: the data in force is the one before.
+    assert!(withdraw(bench.state.path()).unwrap().is_some());
+    assert_eq!(bench.country("1.0.0.1"), "GB");
+    assert!(bench.index().left.is_some());
+
+    // A rollback by hand from the data in force: the older data stays on the shelf.
+    bench.forced();
+    shelf.settle(bench.index().current.as_ref()).unwrap();
+    rollback(bench.state.path()).unwrap();
+    let before = bench.index();
+    assert_eq!(withdraw(bench.state.path()).unwrap(), None);
+    assert_eq!(bench.index(), before);
+    assert_eq!(bench.country("1.0.0.1"), "GB");
+}
+
+#[test]
 fn damaged_data_gives_way_to_older_data_and_is_replaced() {
     let bench = Bench::new("url = \"BASE/data\"");
     bench

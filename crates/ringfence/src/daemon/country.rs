@@ -2,9 +2,13 @@
 //! put outside.
 
 mod answers;
+#[cfg(test)]
+mod tests;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -24,6 +28,8 @@ use crate::tables::Inputs;
 
 /// Affected ones that one notice names.
 const NAMED: usize = 50;
+/// The least pause after a failure, where it cannot be written down, too.
+const PAUSE: Duration = Duration::from_secs(3600);
 
 type Done = Result<Outcome, UpdateError>;
 
@@ -36,6 +42,8 @@ pub(super) struct Countries {
     told_old: bool,
     /// For what the next update was planned, and when it is due.
     plan: Option<(CountryOrigin, Option<(Timestamp, Instant)>)>,
+    /// After a failure: no update is due before.
+    not_before: Option<Instant>,
     running: bool,
     /// Somebody asks for an update now; true: whatever speaks against the data.
     asked: Option<bool>,
@@ -54,6 +62,7 @@ impl Default for Countries {
             told: String::new(),
             told_old: false,
             plan: None,
+            not_before: None,
             running: false,
             asked: None,
             over: Arc::default(),
@@ -111,11 +120,46 @@ impl Countries {
         }
         let now = Timestamp::now();
         let next = country::next(origin, &shelf.index(), now, roll());
-        let due = next.map(|at| {
+        let due = next.and_then(|at| {
             let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-            (at, Instant::now() + left)
+            let pause = self
+                .not_before
+                .map(|at| at.saturating_duration_since(Instant::now()));
+            let left = left.max(pause.unwrap_or_default());
+            Some((now.checked_add(left).ok()?, Instant::now() + left))
         });
         self.plan = Some((origin.clone(), due));
+    }
+
+    /// Begins an update in a thread of its own: a process that ends does not wait for it.
+    fn begin(
+        &mut self,
+        thread: thread::Builder,
+        work: impl FnOnce() -> Done + Send + 'static,
+    ) -> io::Result<()> {
+        let sender = self.sender.clone();
+        let begun = thread.spawn(move || {
+            // The daemon ends: nobody wants it any more.
+            let _ = sender.send(work());
+        });
+        self.running = begun.is_ok();
+        if begun.is_err() {
+            // Where it was due it is due again soon.
+            self.plan = None;
+        }
+        begun.map(drop)
+    }
+
+    /// An update is over: the next is planned.
+    fn ended(&mut self, done: &Done) {
+        self.running = false;
+        self.plan = None;
+        self.not_before = match done {
+            Ok(_) => None,
+            // The command line is at it.
+            Err(UpdateError::Busy) => self.not_before,
+            Err(_) => Some(Instant::now() + PAUSE),
+        };
     }
 
     fn next(&self) -> Option<Timestamp> {
@@ -190,11 +234,10 @@ impl Daemon {
         };
         let admitted = Admitted::of(&config, &inputs);
         let subjects = country::subjects(&config, &inputs, &self.trust.known, now);
-        let (sender, over) = (self.countries.sender.clone(), self.countries.over.clone());
-        self.countries.running = true;
-        // A thread of its own: a process that ends does not wait for it.
-        std::thread::spawn(move || {
-            let done = country::update(&Task {
+        let over = self.countries.over.clone();
+        let thread = thread::Builder::new().name("country".to_owned());
+        let begun = self.countries.begin(thread, move || {
+            country::update(&Task {
                 origin: &config.country,
                 state: &config.state,
                 admitted: &admitted,
@@ -203,15 +246,16 @@ impl Daemon {
                 dry_run: false,
                 now,
                 progress: &Beside(over),
-            });
-            // The daemon ends: nobody wants it any more.
-            let _ = sender.send(done);
+            })
         });
+        if let Err(error) = begun {
+            self.tell_of_countries(&format!("no thread for country data: {error}"));
+        }
     }
 
     /// Takes in what came of an update.
     pub(super) fn take_countries(&mut self, done: Done) {
-        self.countries.running = false;
+        self.countries.ended(&done);
         match done {
             Ok(Outcome::Unchanged) => {
                 info!("there is no newer country data");
@@ -228,19 +272,21 @@ impl Daemon {
                 self.tell_of_countries(&text);
             }
         }
-        self.countries.plan = None;
     }
 
     /// Puts downloaded data in force that is not, with those permitted whom it would put outside. Where it cannot be put in
-    /// force the data before holds again.
+    /// force the data in force stays, and the shelf goes back to it where it has it.
     pub(super) fn renew_countries(&mut self) -> Result<Vec<Affected>> {
         let affected = self.look_after_phones()?;
         if let Err(error) = self.apply(self.config.clone(), true) {
-            let back = country::rollback(&self.config.state);
-            let back = back.map_or_else(
-                |error| error.to_string(),
-                |source| format!("{source} holds again"),
-            );
+            let back = match country::withdraw(&self.config.state) {
+                Ok(Some(source)) => format!("{source} holds again"),
+                Ok(None) => format!(
+                    "{} stays in force until the next start, which takes what is kept: see `ringfence country data`",
+                    self.countries.source
+                ),
+                Err(error) => error.to_string(),
+            };
             bail!("the new country data cannot be put in force: {error:#}; {back}");
         }
         self.settle_countries()?;

@@ -165,18 +165,8 @@ impl Ask {
             return String::new();
         }
         let text = title.unwrap_or(&text);
-        let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let headers = self.headers.iter().map(|(_, value)| value);
-        let login = self.login.iter().map(|(_, password)| password);
-        for secret in self.filled.iter().chain(headers).chain(login) {
-            let secret = secret.expose();
-            // A word of a header field such as `Bearer KEY` is a secret as well.
-            for word in std::iter::once(secret).chain(secret.split_whitespace()) {
-                if word.len() >= 4 {
-                    line = line.replace(word, "...");
-                }
-            }
-        }
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = self.hide(&line);
         match line.is_empty() {
             true => String::new(),
             false => {
@@ -185,6 +175,64 @@ impl Ask {
             }
         }
     }
+
+    /// A text of a server with `...` for each secret of the request, as it is or percent-encoded, in capitals or not.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let login = self.login.iter().map(|(_, password)| password);
+        let secrets = self.filled.iter().chain(headers).chain(login);
+        // A word of a header field such as `Bearer KEY` is a secret as well.
+        let words = secrets.map(Secret::expose).flat_map(|secret| {
+            let words = secret.split_whitespace();
+            std::iter::once(secret).chain(words)
+        });
+        let mut words: Vec<&str> = words.filter(|word| word.len() >= 4).collect();
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let mut hidden = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let length = match words.iter().find_map(|word| begins(rest, word)) {
+                Some(length) => {
+                    hidden.push_str("...");
+                    length
+                }
+                None => {
+                    hidden.push(first);
+                    first.len_utf8()
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        hidden
+    }
+}
+
+/// The length in bytes of `word` at the beginning of `text`, where any byte of it may be percent-encoded.
+fn begins(text: &str, word: &str) -> Option<usize> {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let plain = text.get(..word.len());
+    if plain.is_some_and(|plain| plain.eq_ignore_ascii_case(word)) {
+        return Some(word.len());
+    }
+    let mut at = 0;
+    for byte in word {
+        let rest = text.get(at..)?;
+        let (found, length) = decoded(rest).map_or((*rest.first()?, 1), |found| (found, 3));
+        if !found.eq_ignore_ascii_case(byte) {
+            return None;
+        }
+        at += length;
+    }
+    Some(at)
+}
+
+/// The byte that `%` and two digits at the beginning stand for.
+fn decoded(text: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = text else {
+        return None;
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
 }
 
 /// A URL without user, query and fragment.

@@ -116,7 +116,7 @@ fn next(ask: &Ask, url: &Url, answer: &Response<Body>) -> Result<Url, FetchError
     let next = url
         .join(location)
         .map_err(|_| wrong("which is no URL".to_owned()))?;
-    let to = shown(next.as_str());
+    let to = shown(&ask.hide(next.as_str()));
     match (url.scheme(), next.scheme()) {
         ("https", "http") => Err(wrong(format!(
             "{to}, without TLS, where anybody may change it"
@@ -177,9 +177,10 @@ pub(super) fn unreached(ask: &Ask, url: &Url, error: &ureq::Error) -> FetchError
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
         error => error.to_string(),
     };
+    // A redirect may lead to a host of any name.
     FetchError::Unreached {
         url: ask.shown.clone(),
-        why,
+        why: ask.hide(&why),
     }
 }
 

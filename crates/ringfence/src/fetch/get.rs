@@ -183,7 +183,7 @@ fn pour(
         };
         let read = match body.read(&mut piece) {
             Ok(read) => read,
-            Err(error) => return Err(cut(ended(&error, ask.limits.whole))),
+            Err(error) => return Err(cut(ask.hide(&ended(&error, ask.limits.whole)))),
         };
         if read == 0 {
             break;

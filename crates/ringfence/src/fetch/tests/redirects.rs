@@ -4,6 +4,7 @@ use ringfence_lab::provider::{Page, Provider};
 
 use super::{Place, data};
 use crate::config::Secret;
+use crate::fetch::client::unreached;
 
 #[test]
 fn redirects_are_followed_and_secrets_stay_at_their_host() {
@@ -68,4 +69,28 @@ fn redirects_in_a_circle_and_to_nowhere_end() {
     }
     assert_eq!(place.server.asked_for("/circle").len(), 6);
     assert!(place.names().is_empty(), "{:?}", place.names());
+}
+
+#[test]
+fn a_redirect_takes_no_key_into_a_text() {
+    let place = Place::new();
+    let key = Secret::new("Hush/5ecret+key");
+    let ask = place.ask("/api/{key}/banned").fill("key", &key);
+    for (to, told) in [
+        ("ftp://h/Hush/5ecret+key/list", "ftp://h/.../list,"),
+        ("ftp://h/Hush%2F5ecret%2Bkey/list", "ftp://h/.../list,"),
+        ("ftp://h/Hush%2f5ecret+%6bey/list", "ftp://h/.../list,"),
+        ("ftp://h/list?key=Hush", "ftp://h/list,"),
+    ] {
+        let path = "/api/Hush%2F5ecret%2Bkey/banned";
+        place.server.put(path, Page::redirect(to));
+        let shown = place.fetch(&ask).unwrap_err().to_string();
+        assert!(shown.contains(told), "{shown}");
+        assert!(shown.contains("/api/{key}/banned"), "{shown}");
+    }
+    // A host is written in small letters.
+    let ask = place.ask("/").fill("key", &Secret::new("HushKey"));
+    let url = "http://HushKey.example/".parse().unwrap();
+    let shown = unreached(&ask, &url, &ureq::Error::HostNotFound).to_string();
+    assert!(shown.contains("no address of ....example"), "{shown}");
 }

@@ -26,7 +26,8 @@ fn a_busy_server_says_when_to_come_again() {
 fn a_status_is_told_with_what_to_do() {
     let place = Place::new();
     let key = Secret::new("5ecret+key");
-    let said = "{\"code\":\"LICENSE_KEY_INVALID\",\"error\":\"no key 5ecret+key\u{1b}[2J\"}";
+    let said =
+        "{\"code\":\"LICENSE_KEY_INVALID\",\"error\":\"no key 5ecret+key, 5ecret%2Bkey\u{1b}[2J\"}";
     place.server.put("/key", Page::new(said).json().status(401));
     place.server.put("/gone", Page::error(404));
     place.server.put("/wrong", Page::error(500));
