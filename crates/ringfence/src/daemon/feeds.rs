@@ -51,6 +51,8 @@ pub(super) struct Feeds {
     /// What the fence was given last, and its IPv6 networks.
     given: Arc<Merged>,
     pub(super) wide: Vec<(IpNet, Judged)>,
+    /// The IPv6 networks changed, and the fence was not given them yet.
+    owed: bool,
     /// A thread writes into the fence's table.
     giving: bool,
     sender: mpsc::UnboundedSender<Told>,
@@ -66,6 +68,7 @@ impl Feeds {
             keeper: Keeper::default(),
             given: Arc::default(),
             wide: Vec::new(),
+            owed: false,
             giving: false,
             sender,
             outcomes,
@@ -85,15 +88,22 @@ impl Feeds {
         }
     }
 
-    /// Takes the lists of a configuration; those that are new come later.
+    /// Takes the lists of a configuration that the fence has, and with it the IPv6 networks; lists that are new come
+    /// later.
     pub(super) fn keep(&mut self, config: &Config) {
+        self.owed = false;
         let now = Timestamp::now();
         for feed in self.keeper.keep(&config.feeds, now) {
             let shelf = Shelf::new(&config.state, &feed);
-            self.spawn(move || {
-                let good = shelf.load(&feed, now);
-                Told::Loaded(feed, good)
+            let (of, at) = (feed.clone(), shelf.clone());
+            let begun = self.spawn(move || {
+                let good = at.load(&of, now);
+                Told::Loaded(of, good)
             });
+            if !begun {
+                let good = shelf.load(&feed, now);
+                self.loaded(&feed, good, now);
+            }
         }
         // Who is permitted may have changed.
         self.keeper.again();
@@ -102,6 +112,12 @@ impl Feeds {
     /// Merges anew: whom lists may not cut off has changed.
     pub(super) fn again(&mut self) {
         self.keeper.again();
+    }
+
+    /// Takes in what the fence's table has, and what the fence is to have of IPv6.
+    fn place(&mut self, merged: Arc<Merged>, wide: Vec<(IpNet, Judged)>) {
+        self.owed |= self.wide != wide;
+        (self.wide, self.given) = (wide, merged);
     }
 
     /// What a thread tells next.
@@ -213,10 +229,8 @@ impl Daemon {
         if more > 0 {
             warn!("threat lists: {more} IPv6 networks above {MOST_V6} are left out");
         }
-        let changed = self.feeds.wide != wide;
-        self.feeds.wide = wide;
-        self.feeds.given = merged;
-        if changed {
+        self.feeds.place(merged, wide);
+        if self.feeds.owed {
             self.apply(self.config.clone(), false)?;
         }
         if !Arc::ptr_eq(&self.feeds.given, self.feeds.keeper.merged()) {
@@ -259,23 +273,29 @@ impl Daemon {
 
     /// What is due every second.
     pub(super) fn tend_feeds(&mut self) -> Result<()> {
-        if self.feeds.keeper.is_empty() && self.feeds.given.is_empty() {
+        let feeds = &self.feeds;
+        if feeds.keeper.is_empty() && feeds.given.is_empty() && !feeds.owed {
             return Ok(());
         }
         let now = Timestamp::now();
         let news = self.feeds.keeper.expire(now);
         self.tell_of_feeds(news);
-        for (feed, force) in self.feeds.keeper.due(now, AT_ONCE) {
+        for (feed, force, holds) in self.feeds.keeper.due(now, AT_ONCE) {
             let shelf = Shelf::new(&self.config.state, &feed);
-            self.feeds.spawn(move || {
+            let of = feed.clone();
+            let begun = self.feeds.spawn(move || {
                 let how = How {
                     force,
                     now,
+                    holds,
                     progress: &Silent,
                 };
-                let outcome = update(&feed, &shelf, &how);
-                Told::Updated(feed, outcome)
+                let outcome = update(&of, &shelf, &how);
+                Told::Updated(of, outcome)
             });
+            if !begun {
+                self.feeds.keeper.not_begun(&feed, force, now);
+            }
         }
         if self.feeds.looked.elapsed() >= LOOK {
             self.feeds.looked = Instant::now();
@@ -286,16 +306,23 @@ impl Daemon {
             if !Arc::ptr_eq(&self.feeds.given, self.feeds.keeper.merged()) {
                 self.fence_feeds()?;
             }
+            if self.feeds.owed {
+                self.apply(self.config.clone(), false)?;
+            }
         }
         if let Some(work) = self.feeds.keeper.work() {
             match self.belongings() {
                 Ok(belongings) => {
-                    self.feeds
+                    let begun = self
+                        .feeds
                         .spawn(move || Told::Merged(work.run(&belongings)));
+                    if !begun {
+                        self.feeds.keeper.give_back();
+                    }
                 }
                 // Nothing is merged without knowing who belongs here.
                 Err(error) => {
-                    self.feeds.keeper.give_back(work);
+                    self.feeds.keeper.give_back();
                     return Err(error);
                 }
             }
@@ -367,3 +394,7 @@ fn notice(news: &News) -> (String, String) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "feeds_tests.rs"]
+mod tests;

@@ -65,6 +65,14 @@ pub enum FeedError {
         /// How much.
         percent: u128,
     },
+    /// Its narrow networks are too many addresses.
+    #[error(
+        "its networks of /25 to /31 have more than {most} addresses; use a list of wider networks"
+    )]
+    TooNarrow {
+        /// The limit.
+        most: u64,
+    },
     /// The JSON is none.
     #[error("its JSON cannot be read: {0}")]
     Json(#[from] serde_json::Error),

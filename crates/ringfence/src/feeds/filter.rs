@@ -19,6 +19,8 @@ const EXAMPLES: usize = 20;
 const MOST_V4: u128 = 1 << 30;
 /// IPv6 addresses that a list may cover: a quarter of global unicast.
 const MOST_V6: u128 = 1 << 123;
+/// IPv4 addresses in networks of /25 to /31 that a list may have: the judge has an entry for each of them.
+const MOST_NARROW: u64 = 4 << 20;
 
 /// Why an entry is not used, or not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +79,8 @@ impl LeftOut {
 /// Gives each network that is used to `take`, in no order.
 ///
 /// # Errors
-/// When what is left covers more of the Internet than a list of attackers can.
+/// When what is left covers more of the Internet than a list of attackers can, or is too many addresses in narrow
+/// networks. `take` is given no more of these than may be.
 pub(super) fn filter(
     nets: &Nets,
     belongings: &Belongings,
@@ -85,6 +88,7 @@ pub(super) fn filter(
 ) -> Result<LeftOut, FeedError> {
     let mut left_out = LeftOut::default();
     let mut covered = Covered::default();
+    let mut narrow = 0_u64;
     for host in &nets.hosts {
         let bits = u128::from(*host);
         match belongings.within(true, bits, bits).first() {
@@ -117,12 +121,24 @@ pub(super) fn filter(
             covered.add(is_v4, last - first + 1);
             let range = AddressRange::new(address(is_v4, first), address(is_v4, last));
             for part in range.iter().flat_map(AddressRange::prefixes) {
+                narrow += addresses(part);
+                if narrow > MOST_NARROW {
+                    return Err(FeedError::TooNarrow { most: MOST_NARROW });
+                }
                 take(part);
             }
         }
     }
     covered.check()?;
     Ok(left_out)
+}
+
+/// The addresses of a narrow IPv4 network; 0 of any other.
+fn addresses(net: IpNet) -> u64 {
+    match net {
+        IpNet::V4(net) if (25..32).contains(&net.prefix_len()) => 1 << (32 - net.prefix_len()),
+        _ => 0,
+    }
 }
 
 /// What of `first` to `last` lies in none of `found`, which are sorted and apart.
@@ -247,6 +263,20 @@ mod tests {
         let wide = nets(&["2000::/5"]);
         let (used, left_out) = used(&wide, &belongings(&[]));
         assert!(used.is_empty() && left_out.counts.contains_key(&Caught::Wide));
+    }
+
+    #[test]
+    fn narrow_networks_are_no_more_than_the_judge_has_room_for() {
+        let list = |count: u32| -> Nets {
+            let half = |n: u32| IpNet::new(address(true, u128::from((50 << 24) + n * 128)), 25);
+            (0..count).map(|n| half(n).unwrap()).collect()
+        };
+        let none = belongings(&[]);
+        assert_eq!(used(&list(1 << 15), &none).0.len(), 1 << 15);
+        let mut taken = 0;
+        let error = filter(&list(1 << 20), &none, |_| taken += 1).unwrap_err();
+        assert!(error.to_string().contains("/25 to /31"), "{error}");
+        assert_eq!(taken, 1 << 15, "no more is given on");
     }
 
     #[test]

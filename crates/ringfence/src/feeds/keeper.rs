@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -14,6 +15,9 @@ use super::update::Outcome;
 use super::work::{Finished, News, Work};
 use super::{FeedError, Good};
 use crate::config::{Feed, FeedAction};
+
+/// The pause after an update that could not be begun.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// All feeds of the configuration.
 #[derive(Debug, Default)]
@@ -28,7 +32,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// Takes the feeds of a configuration and no others; those that did not change go on. The ones that are new are
-    /// to be loaded from their shelves.
+    /// to be loaded from their shelves; until then one that is made of the same list as before keeps its entries.
     pub fn keep(&mut self, feeds: &[Feed], now: Timestamp) -> Vec<Feed> {
         if self.members.iter().map(|member| &member.feed).eq(feeds) {
             return Vec::new();
@@ -41,7 +45,12 @@ impl Keeper {
                 Some(place) => before.swap_remove(place),
                 None => {
                     new.push(feed.clone());
-                    Member::new(feed.clone(), now)
+                    let same = |old: &&Member| old.feed.name == feed.name && old.serves(feed);
+                    let mut member = Member::new(feed.clone(), now);
+                    if let Some(old) = before.iter().find(same) {
+                        (member.nets, member.about) = (old.nets.clone(), old.about.clone());
+                    }
+                    member
                 }
             });
         }
@@ -67,8 +76,9 @@ impl Keeper {
         }
     }
 
-    /// The feeds that are due, at most `most`; they count as being asked for.
-    pub fn due(&mut self, now: Timestamp, most: usize) -> Vec<(Feed, bool)> {
+    /// The feeds that are due, at most `most`; they count as being asked for. With each comes whether it is by force,
+    /// and when what is held of it last changed (None: nothing is held).
+    pub fn due(&mut self, now: Timestamp, most: usize) -> Vec<(Feed, bool, Option<Timestamp>)> {
         let busy = self.members.iter().filter(|member| member.updating).count();
         let room = most.saturating_sub(busy);
         for member in &mut self.members {
@@ -84,9 +94,19 @@ impl Keeper {
         due.take(room)
             .map(|member| {
                 member.updating = true;
-                (member.feed.clone(), std::mem::take(&mut member.force))
+                let force = std::mem::take(&mut member.force);
+                (member.feed.clone(), force, member.holds())
             })
             .collect()
+    }
+
+    /// A feed that was due could not be asked for: it is due again in a minute.
+    pub fn not_begun(&mut self, feed: &Feed, force: bool, now: Timestamp) {
+        if let Some(member) = self.member(feed) {
+            member.updating = false;
+            member.force |= force;
+            member.due = after(now, MINUTE);
+        }
     }
 
     /// Has feeds asked for now, all where none is named; the names of those.
@@ -153,6 +173,10 @@ impl Keeper {
                 member.error = Some(text);
             }
         }
+        // Somebody asked for all of it meanwhile.
+        if member.force {
+            (member.due, member.asked) = (now, true);
+        }
         news
     }
 
@@ -195,7 +219,7 @@ impl Keeper {
     }
 
     /// The work could not be begun: it is to be done later.
-    pub fn give_back(&mut self, _work: Work) {
+    pub fn give_back(&mut self) {
         (self.merging, self.dirty) = (false, true);
     }
 

@@ -210,6 +210,86 @@ fn what_was_begun_under_an_earlier_configuration_is_of_no_use() {
     assert_eq!(keeper.rows()[0].standing, Standing::Waiting);
 }
 
+#[test]
+fn an_update_is_told_what_is_held() {
+    let mut keeper = Keeper::default();
+    let all = &feeds(TWO)[1..];
+    keeper.keep(all, start());
+    assert_eq!(keeper.due(later(1), 9)[0].2, None);
+    keeper.updated(&all[0], good(&all[0], &["1.2.3.4/32"], later(1)), later(1));
+    assert_eq!(keeper.due(later(10), 9)[0].2, Some(later(1)));
+    keeper.updated(&all[0], failed(), later(10));
+    assert_eq!(keeper.expire(later(30)).len(), 1);
+    assert_eq!(keeper.due(later(30), 9)[0].2, None, "it was let go of");
+}
+
+#[test]
+fn force_that_is_asked_for_during_an_update_comes_right_after_it() {
+    let mut keeper = Keeper::default();
+    let all = &feeds(TWO)[1..];
+    keeper.keep(all, start());
+    assert!(!keeper.due(later(1), 9)[0].1);
+    keeper.wake(&[], true, later(1)).unwrap();
+    keeper.updated(&all[0], good(&all[0], &["1.2.3.4/32"], later(1)), later(1));
+    assert!(keeper.rows()[0].updating, "somebody waits for it");
+    assert!(keeper.due(later(1), 9)[0].1, "by force");
+    keeper.updated(&all[0], good(&all[0], &["1.2.3.4/32"], later(1)), later(1));
+    assert!(keeper.due(later(2), 9).is_empty(), "once");
+    assert!(!keeper.due(later(9), 9)[0].1);
+}
+
+#[test]
+fn what_could_not_be_begun_is_done_later() {
+    let mut keeper = Keeper::default();
+    let all = &feeds(TWO)[1..];
+    keeper.keep(all, start());
+    keeper.wake(&[], true, start()).unwrap();
+    assert_eq!(keeper.due(start(), 9).len(), 1);
+    keeper.not_begun(&all[0], true, start());
+    assert!(keeper.due(start(), 9).is_empty(), "not at once");
+    let due = keeper.due(after(start(), MINUTE), 9);
+    assert!(due[0].1, "by force, as it was asked for");
+    assert!(keeper.work().is_some() && keeper.work().is_none());
+    keeper.give_back();
+    assert!(keeper.work().is_some());
+}
+
+#[test]
+fn another_interval_or_action_leaves_entries_in_force() {
+    let mut keeper = Keeper::default();
+    let all = feeds(TWO);
+    keeper.keep(&all, start());
+    keeper.updated(
+        &all[0],
+        good(&all[0], &["1.2.3.4/32", "1.2.3.5/32"], start()),
+        start(),
+    );
+    let belongings = Belongings::new([]);
+    merged(&mut keeper, &belongings);
+    let changed = |keys: &str| feeds(&TWO.replace("/a\"\n", &format!("/a\"\n{keys}\n")));
+    let banned = changed("interval = \"2h\"\naction = \"ban\"");
+    let new = keeper.keep(&banned, start());
+    assert_eq!(new, banned[..1], "its shelf is looked at all the same");
+    merged(&mut keeper, &belongings);
+    let entry = keeper.merged().find([1, 2, 3, 4].into()).unwrap();
+    assert_eq!(entry.action, FeedAction::Ban);
+    assert_eq!(keeper.rows()[0].standing, Standing::Good);
+    assert_eq!(keeper.due(later(1), 9)[0].2, Some(start()));
+    // Fewer than there are, and another list, begin anew.
+    for other in [changed("max = 1"), feeds(&TWO.replace("/a\"", "/c\""))] {
+        let mut keeper = Keeper::default();
+        keeper.keep(&all, start());
+        keeper.updated(
+            &all[0],
+            good(&all[0], &["1.2.3.4/32", "1.2.3.5/32"], start()),
+            start(),
+        );
+        keeper.keep(&other, start());
+        merged(&mut keeper, &belongings);
+        assert!(keeper.merged().is_empty());
+    }
+}
+
 /// A small generator, so that the month is the same at each run.
 struct Chance(u32);
 
@@ -239,7 +319,7 @@ fn a_month_of_updates_cuts_off_nobody() {
         });
         let belongings = Belongings::new(ours);
         // One of them cannot be had on two days of five.
-        for (place, (feed, _)) in keeper.due(now, 9).into_iter().enumerate() {
+        for (place, (feed, ..)) in keeper.due(now, 9).into_iter().enumerate() {
             let fails = feed.name == "b" && hour / 24 % 5 >= 3 || chance.below(20) == 0;
             let outcome = if fails {
                 failed()

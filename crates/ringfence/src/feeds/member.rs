@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
+use super::about::made_of;
 use super::filter::{Caught, LeftOut};
 use super::row::{Row, Standing};
 use super::{About, FeedError, Nets};
@@ -63,6 +64,18 @@ impl Member {
             over: false,
             told: BTreeSet::new(),
         }
+    }
+
+    /// When what it holds last changed; None where it holds nothing.
+    pub(super) fn holds(&self) -> Option<Timestamp> {
+        let about = self.about.as_ref().filter(|_| !self.nets.is_empty());
+        about.map(|about| about.changed)
+    }
+
+    /// Whether its entries are those of a feed that is configured otherwise.
+    pub(super) fn serves(&self, feed: &Feed) -> bool {
+        let fits = u32::try_from(self.nets.len()).is_ok_and(|entries| entries <= feed.max);
+        !self.nets.is_empty() && fits && made_of(feed) == made_of(&self.feed)
     }
 
     /// Entries of ours that were not told yet.

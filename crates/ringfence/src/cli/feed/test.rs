@@ -67,6 +67,7 @@ pub(super) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let how = How {
         force: true,
         now: Timestamp::now(),
+        holds: None,
         progress: &*progress,
     };
     let outcome = update(&feed, &shelf, &how);

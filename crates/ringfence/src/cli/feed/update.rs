@@ -107,6 +107,7 @@ fn here(args: &Args, global: &Global) -> anyhow::Result<Vec<Row>> {
         let how = How {
             force: args.force,
             now: Timestamp::now(),
+            holds: None,
             progress: &*progress,
         };
         let outcome = update(feed, &shelf, &how);

@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::bounded::Texts;
 use super::{Full, Gathered};
 use crate::config::{JsonPath, Step};
 use crate::feeds::FeedError;
@@ -18,7 +19,7 @@ pub(super) fn json(
 ) -> Result<Result<(), Full>, FeedError> {
     let mut full = false;
     while begins(reader)? {
-        let mut document = serde_json::Deserializer::from_reader(&mut *reader);
+        let mut document = serde_json::Deserializer::from_reader(Texts::new(reader));
         let seed = At {
             steps: path.steps(),
             gathered,

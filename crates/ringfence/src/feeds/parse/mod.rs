@@ -1,5 +1,7 @@
-//! Reads lists as they are published, in pieces: no list is ever in memory whole, nor a line longer than 4 KiB.
+//! Reads lists as they are published, in pieces: no list is ever in memory whole, nor a line longer than 4 KiB, nor a
+//! text of JSON or a row of a CSV longer than 256 KiB.
 
+mod bounded;
 mod entry;
 mod json;
 mod lines;

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
+use super::bounded::Rows;
 use super::{Full, Gathered};
 use crate::config::Column;
 use crate::feeds::FeedError;
@@ -21,7 +22,7 @@ pub(super) fn csv(
         .comment(Some(b'#'))
         .trim(Trim::All)
         .delimiter(separator(reader)?)
-        .from_reader(reader);
+        .from_reader(Rows::new(reader));
     let mut record = ByteRecord::new();
     let mut place = match column {
         Column::Number(number) => Some(number.saturating_sub(1)),
@@ -29,6 +30,7 @@ pub(super) fn csv(
     };
     let mut first = true;
     while reader.read_byte_record(&mut record)? {
+        reader.get_mut().next();
         let header = std::mem::take(&mut first);
         let Some(at) = place else {
             place = Some(named(&record, column)?);

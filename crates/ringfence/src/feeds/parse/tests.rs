@@ -170,6 +170,39 @@ fn json_is_read_along_a_path_and_by_the_line() {
 }
 
 #[test]
+fn a_text_or_a_row_without_end_is_refused() {
+    let row = "x\n".repeat(200 << 10);
+    let escaped = r#"\""#.repeat(200 << 10);
+    for (format, text) in [
+        (
+            FeedFormat::Json,
+            format!("[\"{}\"]", row.replace('\n', " ")),
+        ),
+        (FeedFormat::Json, format!("[\"{escaped}\"]")),
+        (FeedFormat::Json, format!("{{\"{escaped}\": 1}}")),
+        (FeedFormat::Csv, format!("1.2.3.4,\"{row}\"\n")),
+        (FeedFormat::Csv, ",".repeat(400 << 10)),
+    ] {
+        let error = gathered(&form(format), text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("no end within"), "{error}");
+    }
+    // Long as a whole it may be.
+    let long = |format| Form {
+        max: 100_000,
+        ..form(format)
+    };
+    let rows = "1.2.3.4,\"a remark\"\n".repeat(40_000);
+    let read = gathered(&long(FeedFormat::Csv), rows.as_bytes()).unwrap();
+    assert_eq!(read.0, ["1.2.3.4/32"]);
+    let json = format!("[{}]", vec![r#""1.2.3.4""#; 40_000].join(","));
+    let read = gathered(&long(FeedFormat::Json), json.as_bytes()).unwrap();
+    assert_eq!(read.0, ["1.2.3.4/32"]);
+    let json = format!("[{}]", vec![r#""1.2.3.4\\""#; 40_000].join(","));
+    let error = gathered(&long(FeedFormat::Json), json.as_bytes()).unwrap_err();
+    assert!(error.to_string().starts_with("40000 of"), "{error}");
+}
+
+#[test]
 fn a_list_that_is_too_long_is_refused() {
     let lines: String = (0..1001)
         .map(|n| format!("1.2.{}.{}\n", n / 256, n % 256))

@@ -121,8 +121,7 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
     // Decisions come and go: that there are few or none is usual.
     let usual = How {
         force: true,
-        now: how.now,
-        progress: how.progress,
+        ..*how
     };
     believe(feed, &nets, was, &usual)?;
     if startup {

@@ -20,6 +20,8 @@ pub struct How<'a> {
     pub force: bool,
     /// The moment.
     pub now: Timestamp,
+    /// When what the caller has of the list last changed ([`About::changed`]); None where it has nothing.
+    pub holds: Option<Timestamp>,
     /// Who is told how far it is.
     pub progress: &'a dyn Progress,
 }
@@ -27,7 +29,7 @@ pub struct How<'a> {
 /// What came of an update.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The entries from now on; None where they are the same as before.
+    /// The entries from now on; None where the caller has them.
     pub nets: Option<Nets>,
     /// What is known of the list now, or why there is nothing new.
     pub result: Result<About, FeedError>,

@@ -26,8 +26,19 @@ pub(super) fn update(feed: &Feed, shelf: &Shelf, how: &How<'_>) -> Done {
     about.known = fresh.known;
     about.cursor = fresh.cursor;
     if fresh.parts.iter().all(|is_new| !is_new) {
+        // The caller may have let go of it, or never had it.
+        let nets = if how.holds == Some(about.changed) {
+            None
+        } else {
+            let files: Vec<_> = (0..fresh.parts.len())
+                .map(|part| shelf.list(part))
+                .collect();
+            let (nets, unreadable) = read_files(feed, &files)?;
+            (about.entries, about.unreadable) = (nets.len(), unreadable);
+            Some(nets)
+        };
         shelf.save_about(&about)?;
-        return Ok((None, about));
+        return Ok((nets, about));
     }
     let path = |(part, is_new): (usize, &bool)| match *is_new {
         true => shelf.fresh(part)[1].clone(),

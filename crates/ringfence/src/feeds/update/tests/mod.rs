@@ -44,13 +44,20 @@ impl Place {
     }
 
     fn update(&self, feed: &Feed) -> Outcome {
-        self.update_so(feed, false)
+        self.update_so(feed, false, None)
     }
 
-    fn update_so(&self, feed: &Feed, force: bool) -> Outcome {
+    /// By one that has what is on the shelf.
+    fn update_held(&self, feed: &Feed) -> Outcome {
+        let about = self.shelf().load_about(feed).unwrap();
+        self.update_so(feed, false, Some(about.changed))
+    }
+
+    fn update_so(&self, feed: &Feed, force: bool, holds: Option<Timestamp>) -> Outcome {
         let how = How {
             force,
             now: self.now,
+            holds,
             progress: &Silent,
         };
         update(feed, &self.shelf(), &how)
@@ -98,7 +105,7 @@ fn a_list_is_asked_for_conditionally_and_survives_a_restart() {
     assert_eq!(shown(outcome.nets), ["192.0.2.1/32", "198.51.100.0/24"]);
     assert_eq!((about.entries, about.unreadable), (2, 1));
     place.pass(minutes(60));
-    let again = place.update(&feed);
+    let again = place.update_held(&feed);
     assert!(again.nets.is_none());
     assert_eq!(again.result.unwrap().checked, place.now);
     let asked = place.server.asked();
@@ -156,7 +163,10 @@ fn what_is_no_list_changes_nothing() {
         .collect();
     assert_eq!(left, ["about.json", "list.0"]);
     put(Page::new("192.0.2.1\n"));
-    assert_eq!(shown(place.update_so(&feed, true).nets), ["192.0.2.1/32"]);
+    assert_eq!(
+        shown(place.update_so(&feed, true, None).nets),
+        ["192.0.2.1/32"]
+    );
     put(Page::new(""));
     let may = place.feed("max = 1000\nmay_be_empty = true", "/list.txt");
     assert!(place.update(&may).nets.unwrap().is_empty());
@@ -190,6 +200,41 @@ fn a_list_is_over_when_nobody_stands_by_it() {
             .unwrap()
             .is_over(&feed, place.now)
     );
+}
+
+#[test]
+fn what_the_caller_has_not_is_given_though_it_is_unchanged() {
+    let mut place = Place::new();
+    let feed = place.feed("", "/list.txt");
+    let list = "192.0.2.1\n198.51.100.0/24\n203.0.113.9\n";
+    place.server.put("/list.txt", Page::new(list).etag("\"1\""));
+    let first = place.update(&feed).result.unwrap();
+    place.pass(minutes(60));
+    let again = place.update(&feed);
+    assert_eq!(place.server.asked()[1].status, 304);
+    assert_eq!(again.nets.unwrap().len(), 3);
+    assert_eq!(again.result.unwrap().changed, first.changed);
+    let older = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(place.update_so(&feed, false, older).nets.unwrap().len(), 3);
+    assert!(place.update_held(&feed).nets.is_none());
+    // It is not taken for good where it is longer than it may be by now.
+    let short = place.feed("max = 2", "/list.txt");
+    assert!(failure(&place.update(&short)).contains("more than 2 entries"));
+    assert_eq!(place.shelf().load_about(&feed).unwrap().entries, 3);
+}
+
+#[test]
+fn a_million_narrow_networks_change_nothing() {
+    let place = Place::new();
+    let feed = place.feed("", "/list.txt");
+    place.server.put("/list.txt", Page::new("192.0.2.1\n"));
+    place.update(&feed).result.unwrap();
+    let half = |n: u32| format!("50.{}.{}.{}/25\n", n >> 9, n >> 1 & 255, (n & 1) * 128);
+    let halves: String = (0..40_000).map(half).collect();
+    place.server.put("/list.txt", Page::new(halves));
+    let error = failure(&place.update(&feed));
+    assert!(error.contains("/25 to /31"), "{error}");
+    assert_eq!(place.load(&feed).unwrap().nets.len(), 1);
 }
 
 #[test]
@@ -238,7 +283,8 @@ fn a_file_of_this_host_is_read_when_it_changes() {
     );
     let feed = Config::parse(&text, "r.toml").unwrap().feeds.remove(0);
     assert_eq!(shown(place.update(&feed).nets), ["1.2.3.4/32"]);
-    assert!(place.update(&feed).nets.is_none());
+    assert!(place.update_held(&feed).nets.is_none());
+    assert_eq!(shown(place.update(&feed).nets), ["1.2.3.4/32"]);
     std::fs::write(&path, "1.2.3.4\n5.6.7.8\n").unwrap();
     assert_eq!(place.update(&feed).nets.unwrap().len(), 2);
     std::fs::remove_file(&path).unwrap();

@@ -116,7 +116,7 @@ fn apiban_may_have_nothing_new_for_long_and_fail_at_first() {
     place
         .server
         .put("/api/k123456/banned/100", Page::error(500));
-    assert!(place.update_so(&feed, true).result.is_err());
+    assert!(place.update_so(&feed, true, None).result.is_err());
     assert_eq!(place.load(&feed).unwrap().nets.len(), 1);
 }
 
@@ -162,7 +162,7 @@ fn pages_that_lead_in_a_circle_end() {
     place
         .server
         .put("/api/k123456/banned", banned(&["1.2.3.4"], "../../x"));
-    assert!(failure(&place.update_so(&feed, true)).contains("do not end"));
+    assert!(failure(&place.update_so(&feed, true, None)).contains("do not end"));
 }
 
 const CROWDSEC: &str = "kind = \"crowdsec\"\nkey = \"lapikey\"\norigins = [\"crowdsec\", \"cscli\"]\nscenarios = [\"sip\"]";
