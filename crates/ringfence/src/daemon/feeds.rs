@@ -55,6 +55,8 @@ pub(super) struct Feeds {
     owed: bool,
     /// A thread writes into the fence's table.
     giving: bool,
+    /// Blocks of addresses that found no room there.
+    pub(super) left_out: usize,
     sender: mpsc::UnboundedSender<Told>,
     outcomes: mpsc::UnboundedReceiver<Told>,
     looked: Instant,
@@ -70,6 +72,7 @@ impl Feeds {
             wide: Vec::new(),
             owed: false,
             giving: false,
+            left_out: 0,
             sender,
             outcomes,
             looked: Instant::now(),
@@ -224,6 +227,7 @@ impl Daemon {
     /// Takes in that the table has a set.
     fn placed(&mut self, merged: Arc<Merged>, placed: Placed) -> Result<()> {
         self.feeds.giving = false;
+        self.feeds.left_out = placed.left_out;
         self.tell_placed(&merged, placed);
         let (wide, more) = merged.wide();
         if more > 0 {

@@ -7,16 +7,28 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::named::needed;
 use super::state::Daemon;
+use crate::config::FeedAction;
 use crate::control::feeds::{self as told, Met};
 use crate::control::{Answer, FeedRequest};
+use crate::feeds::Whose;
+
+/// Sessions that a warning names.
+const SESSIONS: usize = 5;
 
 impl Daemon {
     /// Answers about threat lists.
     pub(super) fn answer_feeds(&mut self, asked: &FeedRequest) -> Result<Answer> {
         let now = Timestamp::now();
         match asked {
-            FeedRequest::List => Ok(told::listed(&self.feeds.keeper.rows(), now)),
+            FeedRequest::List => {
+                let mut answer = told::listed(&self.feeds.keeper.rows(), now);
+                if let Some(line) = self.without_room() {
+                    answer.text.push_str(&format!("\n{line}"));
+                }
+                Ok(answer)
+            }
             FeedRequest::Update { names, force } => {
                 let woken = self.feeds.keeper.wake(names, *force, now);
                 let woken = woken.map_err(|name| {
@@ -85,7 +97,38 @@ impl Daemon {
         );
         let data = json!({
             "entries": keeper.merged().len(), "memory": keeper.memory(), "feeds": rows,
+            "without_room": self.feeds.left_out,
         });
-        (vec![line], data)
+        (
+            [line].into_iter().chain(self.without_room()).collect(),
+            data,
+        )
+    }
+
+    fn without_room(&self) -> Option<String> {
+        let left_out = self.feeds.left_out;
+        (left_out > 0).then(|| {
+            format!(
+                "threat lists: {left_out} blocks of addresses found no room and are not judged; `systemctl restart \
+                 ringfence` makes a larger table"
+            )
+        })
+    }
+
+    /// Where an SSH session comes from an address that a list denies: once it is over, the next is shut out.
+    pub(super) fn listed_sessions(&self) -> Vec<String> {
+        let sessions = needed(self.watch.routes());
+        let denied = sessions.into_iter().filter_map(|ip| {
+            let listed = self.feeds.keeper.listed(ip);
+            let (name, ..) = listed.iter().find(|(.., action)| *action == FeedAction::Deny)?;
+            // Who is permitted, say, stays in.
+            (self.belongings().ok()?.whose(ip) == Some(Whose::Needed)).then(|| {
+                format!(
+                    "the threat list {name} denies {ip}, from where this host is managed or where its routers and name \
+                     servers are: if it is yours, `ringfence permit add {ip}`"
+                )
+            })
+        });
+        denied.take(SESSIONS).collect()
     }
 }

@@ -92,7 +92,11 @@ impl Daemon {
         info!("reloaded; generation {}", self.generation);
         let enforced = self.config.mode == Mode::Enforce && (mode.is_some() || was == Mode::Shadow);
         let early = enforced.then(|| self.too_early()).flatten();
-        let warnings: Vec<_> = early.into_iter().chain(self.short_of_room()).collect();
+        let warnings: Vec<_> = early
+            .into_iter()
+            .chain(self.short_of_room())
+            .chain(self.listed_sessions())
+            .collect();
         let warning = (!warnings.is_empty()).then(|| warnings.join("\n"));
         let mode = self.config.mode.to_string();
         let mut text = format!(
