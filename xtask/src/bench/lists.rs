@@ -94,6 +94,7 @@ fn list(
     let how = How {
         force: true,
         now: Timestamp::now(),
+        holds: None,
         progress: &Silent,
     };
     let begin = Instant::now();
