@@ -45,7 +45,7 @@ fn whoever_is_listed_is_dropped_and_whoever_belongs_is_not() {
     assert!(dropped(&fence) > 0);
     let why = said(&fence, &["why", "203.0.113.9"]);
     assert!(
-        why.contains("listed by bad") || why.contains("bad"),
+        why.contains("threat list: bad has 203.0.113.9/32 (deny)"),
         "{why}"
     );
     let shown = said(&fence, &["feed", "show", "203.0.113.9"]);

@@ -64,7 +64,7 @@ fn check_tripwires(global: &Global, config: &Config, file: &str) -> Result<(), M
     if config.tripwires.is_empty() {
         return Ok(());
     }
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, config);
     let trust = Store::read(state).and_then(|store| store.map(|store| store.trust()).transpose());
     let trust = trust.unwrap_or_else(|error| {
         let _ = writeln!(

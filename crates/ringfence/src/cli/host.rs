@@ -126,7 +126,7 @@ fn gather(global: &Global, force: &Force, trial: bool) -> Result<(Config, Facts,
 }
 
 fn keeper(global: &Global, config: &Config) -> Keeper {
-    Keeper::new(global.state.as_ref().unwrap_or(&config.state))
+    Keeper::new(offline::state(global, config))
 }
 
 /// That of a command that needs the configuration for nothing but the place of the state.

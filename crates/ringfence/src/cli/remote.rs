@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use super::offline::Said;
+use super::offline::{self, Said};
 use super::{Format, Global, Usage, terminal};
 use crate::config::{Config, Period};
 use crate::control::{
@@ -55,7 +55,7 @@ pub fn send_or_read(request: &Request, global: &Global) -> Result<ExitCode> {
         answer => return answer,
     };
     let config = places(global);
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, &config);
     let Some(answer) = stored(request, state, &config)? else {
         return Err(error);
     };
@@ -78,7 +78,7 @@ pub fn first(request: &Request, global: &Global) -> Result<serde_json::Value> {
         Err(error) => return Err(error.into()),
     };
     let config = places(global);
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, &config);
     match stored(request, state, &config)? {
         Some(answer) => {
             told_stored();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::Global;
+use super::{Global, offline};
 use crate::config::Config;
 use crate::control::trust;
 use crate::store::{Refusal, Store, StoreError};
@@ -23,7 +23,7 @@ impl Trusted {
     /// Reads the store without changing it. Of one that cannot be read, which [`super::offline::Said::read`] tells,
     /// nothing is known.
     pub fn read(global: &Global, config: &Config) -> Self {
-        let state = global.state.as_ref().unwrap_or(&config.state);
+        let state = offline::state(global, config);
         let read = || -> Result<Self, StoreError> {
             let Some(store) = Store::read(state)? else {
                 return Ok(Self::default());

@@ -338,18 +338,9 @@ impl Daemon {
     pub(super) fn belongings(&self) -> Result<Belongings> {
         let clock = self.clock()?;
         let trusted = holders(&self.snapshot()?, &self.trust.known, clock);
-        let trusted = trusted.into_iter().map(|holder| {
-            let registered = holder
-                .why
-                .iter()
-                .any(|why| matches!(*why, "registered" | "known"));
-            let whose = if registered {
-                Whose::Registered
-            } else {
-                Whose::Solicited
-            };
-            (holder.address, whose)
-        });
+        let trusted = trusted
+            .into_iter()
+            .map(|holder| (holder.address, Whose::of(&holder)));
         let needed = needed(self.watch.routes()).into_iter();
         let trusted = trusted.chain(needed.map(|ip| (ip, Whose::Needed)));
         Ok(Belongings::of(&self.config, &self.opinions.inputs, trusted))

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::config::{AddressRange, Config, Host};
 use crate::store::ListKind;
 use crate::tables::Inputs;
+use crate::trust::Holder;
 
 /// Why an address belongs; of several the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,19 @@ impl Whose {
             Self::Solicited => "solicited",
             Self::Needed => "needed",
             Self::Reserved => "reserved",
+        }
+    }
+
+    /// Why an address belongs of which this is known.
+    pub fn of(holder: &Holder) -> Self {
+        let registered = holder
+            .why
+            .iter()
+            .any(|why| matches!(*why, "registered" | "known"));
+        if registered {
+            Self::Registered
+        } else {
+            Self::Solicited
         }
     }
 

@@ -173,8 +173,12 @@ pub(super) fn unreached(ask: &Ask, url: &Url, error: &ureq::Error) -> FetchError
         ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup") => {
             unresolved(url)
         }
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
+        ureq::Error::Io(error) => {
+            format!(
+                "{error}; see whether the server runs, and whether a proxy or firewall is in between"
+            )
+        }
+        ureq::Error::Timeout(what) => format!("no answer in time ({what}); it may answer later"),
         error => error.to_string(),
     };
     // A redirect may lead to a host of any name.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,23 @@ use ringfence::control::{Request, ask};
 use tempfile::TempDir;
 
 use super::place::{GUARDED, Place, write};
+use crate::shell::{self, cargo};
+
 use super::traffic::{COUNTRIES, DOMAIN, World};
+
+/// Builds the program that is measured, as it is shipped.
+pub fn program() -> Result<PathBuf> {
+    let build = [
+        "build",
+        "--locked",
+        "--quiet",
+        "--release",
+        "--bin",
+        "ringfence",
+    ];
+    shell::run(cargo().args(build))?;
+    Ok(Path::new("target/release/ringfence").canonicalize()?)
+}
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 

@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::cost::{Processor, ran};
-use super::fence::Fence;
+use super::fence::{self, Fence};
 use super::place::{Place, feed, write};
 use super::source::{Exit, Source};
 use super::traffic::World;
-use crate::shell::{self, cargo};
+use crate::shell;
 
 /// Measures the judge over queues of nftables beside XDP and beside a script; as root.
 #[derive(clap::Args)]
@@ -64,22 +64,14 @@ struct Cell {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     shell::run(Command::new("sh").arg("lab/setup.sh").arg("compare"))?;
-    let build = [
-        "build",
-        "--locked",
-        "--quiet",
-        "--release",
-        "--bin",
-        "ringfence",
-    ];
-    shell::run(cargo().args(build))?;
+    let program = fence::program()?;
     ringfence_lab::sweep()?;
     let world = World::new()?;
     let columns: Vec<_> = TRAFFIC
         .iter()
         .filter_map(|name| world.traffic.iter().position(|it| it.name == *name))
         .collect();
-    let stands = (0..STANDS.len()).map(|number| Stand::up(number, &world));
+    let stands = (0..STANDS.len()).map(|number| Stand::up(number, &world, &program));
     let stands = stands.collect::<Result<Vec<_>>>()?;
     let processor = Processor::current()?;
     let mut cells = vec![vec![Cell::default(); columns.len()]; stands.len()];
@@ -110,13 +102,12 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Stand {
-    fn up(number: usize, world: &World) -> Result<Self> {
+    fn up(number: usize, world: &World, program: &Path) -> Result<Self> {
         let place = Place::new(number as u32)?;
-        let program = Path::new("target/release/ringfence").canonicalize()?;
         let (mut fence, mut script) = (None, None);
         match number {
-            0 => fence = Some(Fence::start_with(&place, world, &program, true, "xdp")?),
-            1 => fence = Some(Fence::start_with(&place, world, &program, true, "nfqueue")?),
+            0 => fence = Some(Fence::start_with(&place, world, program, true, "xdp")?),
+            1 => fence = Some(Fence::start_with(&place, world, program, true, "nfqueue")?),
             _ => script = Some(Script::start(&place, world)?),
         }
         let sources = world.traffic.iter().map(|traffic| {

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -13,10 +12,9 @@ use anyhow::{Result, ensure};
 use ringfence::control::Request;
 use xtask::frames;
 
-use super::fence::Fence;
+use super::fence::{self, Fence};
 use super::place::{GUARDED, Place};
 use super::source::{Exit, Source};
-use crate::shell::{self, cargo};
 
 /// Exchanges country data under full load; as root.
 #[derive(clap::Args)]
@@ -52,17 +50,9 @@ fn net(number: u32) -> u32 {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
-    shell::run(cargo().args([
-        "build",
-        "--locked",
-        "--quiet",
-        "--release",
-        "--bin",
-        "ringfence",
-    ]))?;
+    let program = fence::program()?;
     ringfence_lab::sweep()?;
     let place = Place::new(0)?;
-    let program = Path::new("target/release/ringfence").canonicalize()?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("countries.csv");
     fs::write(&file, data(0)?)?;

@@ -86,7 +86,7 @@ pub fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
 
 /// Who is trusted as the store has it; nobody where it cannot be read, which is told.
 fn known(global: &Global, config: &Config) -> Known {
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, config);
     let trust = Store::read(state).and_then(|store| store.map(|store| store.trust()).transpose());
     let trust = trust.unwrap_or_else(|error| {
         let _ = writeln!(

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -204,21 +203,12 @@ fn belongings(config: &Config, global: &Global) -> anyhow::Result<Belongings> {
         .enable_all()
         .build()?;
     runtime.block_on(places(config, &mut inputs));
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, config);
     let store = Store::read(state).ok().flatten();
     let trusted = store.and_then(|store| store.trust().ok());
     let holders = trust::stored(trusted.unwrap_or_default(), Timestamp::now());
-    let trusted = holders.into_iter().map(|holder| -> (IpAddr, Whose) {
-        let registered = holder
-            .why
-            .iter()
-            .any(|why| matches!(*why, "registered" | "known"));
-        let whose = if registered {
-            Whose::Registered
-        } else {
-            Whose::Solicited
-        };
-        (holder.address, whose)
-    });
+    let trusted = holders
+        .into_iter()
+        .map(|holder| (holder.address, Whose::of(&holder)));
     Ok(Belongings::of(config, &inputs, trusted))
 }

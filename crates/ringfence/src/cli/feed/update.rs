@@ -45,6 +45,10 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode> {
     };
     let mut out = io::stdout().lock();
     let now = Timestamp::now();
+    if rows.is_empty() && global.format == Format::Text {
+        let none = "no threat list is configured; [[feed]] in the configuration names one";
+        writeln!(out, "{none}")?;
+    }
     for row in &rows {
         match global.format {
             Format::Json => writeln!(out, "{}", terminal::json(&serde_json::to_string(row)?))?,
@@ -92,7 +96,7 @@ fn wait(socket: &std::path::Path, answer: &Answer) -> anyhow::Result<Vec<Row>> {
 /// Without a daemon: into the state directory.
 fn here(args: &Args, global: &Global) -> anyhow::Result<Vec<Row>> {
     let config: Config = offline::config(global)?;
-    let state = global.state.as_ref().unwrap_or(&config.state);
+    let state = offline::state(global, &config);
     let unknown = |name: &&String| config.feeds.iter().all(|feed| feed.name != **name);
     if let Some(name) = args.names.iter().find(unknown) {
         return Err(Usage(format!("there is no [[feed]] with the name `{name}`")).into());
